@@ -1,0 +1,1 @@
+"""What every service stands on: contracts, outbox, worker, web; it knows no service."""
