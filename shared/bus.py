@@ -5,11 +5,11 @@ Settings are those that recovered within a second of an outage when measured; se
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
-from kafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError
+from kafka.errors import KafkaConfigurationError, KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError
 
 from shared.errors import Invalid, Unavailable
 from shared.events import TOPICS, Record, Topic
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 CONTENT_TYPE = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 SESSION_TIMEOUT = 10_000  # ms after which a silent worker's partitions go to the others
-_CONNECTION = {"reconnect_backoff_max_ms": 1000, "bootstrap_timeout_ms": 5000, "metrics_enabled": False}
+_CONNECTION = {"reconnect_backoff_max_ms": 1000, "bootstrap_timeout_ms": 5000}
 
 
 def ensure_topics(bootstrap: str, topics: Sequence[Topic] = tuple(TOPICS.values())) -> list[str]:
@@ -91,6 +91,7 @@ class Publisher:
             request_timeout_ms=5000,
             delivery_timeout_ms=10_000,
             max_block_ms=10_000,
+            metrics_enabled=False,
             **_CONNECTION,
         )
 
@@ -112,6 +113,7 @@ def consumer(bootstrap: str, *, group: str, member: str, topics: Sequence[str], 
             session_timeout_ms=SESSION_TIMEOUT,
             heartbeat_interval_ms=SESSION_TIMEOUT // 4,
             metadata_max_age_ms=30_000,
+            metrics_enabled=False,
             **_CONNECTION,
         )
         made.subscribe(list(topics), listener=listener)
@@ -143,8 +145,10 @@ class Probe:
 
 
 @contextlib.contextmanager
-def _away_is_unavailable():
+def _away_is_unavailable() -> Iterator[None]:
     try:
         yield
+    except KafkaConfigurationError:  # Our own mistake, which waiting does not mend.
+        raise
     except (KafkaError, OSError) as e:
         raise Unavailable("broker-away", f"The Kafka broker does not answer ({e.__class__.__name__}).") from e

@@ -4,12 +4,12 @@ A service's folder `translations/<locale>/messages.po` is a gettext catalogue; `
 of the shared templates. Catalogues are read at start, straight from the .po files: no compiled copy can be stale.
 """
 
+import gettext
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
 from babel.dates import format_date
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
@@ -97,7 +97,7 @@ def load(*folders: Path) -> Catalogues:
     gaps = [f"{tag}: {key!r}" for tag, entries in words.items() for key in sorted(known - entries.keys(), key=str)]
     if gaps:
         raise CatalogueIncomplete("catalogue-incomplete", "Missing translations:\n  " + "\n  ".join(gaps))
-    return Catalogues(words, {tag: Locale.parse(language.locale).plural_form for tag, language in LANGUAGES.items()})
+    return Catalogues(words, {tag: gettext.c2py(parts[-1].plural_expr) for tag, parts in catalogues.items()})
 
 
 def negotiate(accepted: Sequence[str]) -> str:
