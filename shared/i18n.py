@@ -90,8 +90,9 @@ def load(*folders: Path) -> Catalogues:
 
     Raises CatalogueIncomplete, naming every gap, when one lacks an entry that another language has.
     """
-    catalogues = {tag: [_read(folder, language) for folder in (SHARED, *folders)]
-                  for tag, language in LANGUAGES.items()}
+    catalogues = {
+        tag: [_read(folder, language) for folder in (SHARED, *folders)] for tag, language in LANGUAGES.items()
+    }
     words = {tag: _words(parts) for tag, parts in catalogues.items()}
     known = set().union(*words.values())
     gaps = [f"{tag}: {key!r}" for tag, entries in words.items() for key in sorted(known - entries.keys(), key=str)]

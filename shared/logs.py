@@ -67,7 +67,9 @@ def _where(exc_info) -> list[str]:
     error = exc_info[1]
     while error is not None:
         frames.append(error.__class__.__name__)
-        frames.extend(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
-                      for frame in traceback.extract_tb(error.__traceback__))
+        frames.extend(
+            f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        )
         error = error.__cause__ or error.__context__
     return frames

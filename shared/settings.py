@@ -106,13 +106,12 @@ class Common:
         read=mongo_url,
     )
     kafka_bootstrap: str = setting("the Kafka brokers to begin with: host:port, comma-separated")
-    secret_key: bytes = setting(
-        "this hub's secret, the same in all services: openssl rand -hex 32", read=secret
-    )
+    secret_key: bytes = setting("this hub's secret, the same in all services: openssl rand -hex 32", read=secret)
     public_url: str = setting("the address at which citizens reach the hub: https://hub.example.org", read=address)
     hub_name: str = setting("the name of this hub on pages and in messages", default="Say it")
     worker_id: str = setting(
         "a lasting name for this worker, different for each worker of a service; the host's name if not given",
-        default=os.uname().nodename, read=worker_name,
+        default=os.uname().nodename,
+        read=worker_name,
     )
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR", default="INFO")

@@ -141,8 +141,14 @@ def _languages(app: Flask, catalogues: i18n.Catalogues, hub_name: str) -> None:
     @app.after_request
     def remember(response: Response) -> Response:
         if g.get("language_asked"):
-            response.set_cookie("lang", g.language, max_age=LANGUAGE_COOKIE_AGE, samesite="Lax", httponly=True,
-                                secure=app.config.get("SECURE_COOKIES", False))
+            response.set_cookie(
+                "lang",
+                g.language,
+                max_age=LANGUAGE_COOKIE_AGE,
+                samesite="Lax",
+                httponly=True,
+                secure=app.config.get("SECURE_COOKIES", False),
+            )
         if response.mimetype == "text/html":
             response.content_language = [g.get("language", i18n.DEFAULT)]
             response.vary.update(["Accept-Language", "Cookie"])
@@ -212,8 +218,10 @@ def _request_log(app: Flask) -> None:
         rule = request.url_rule.rule if request.url_rule else "(none)"  # The address itself may hold a reference.
         if not rule.startswith("/health/"):
             took = round((time.monotonic() - g.get("began", time.monotonic())) * 1000, 1)
-            log.info("request", extra={"method": request.method, "path": rule, "status": response.status_code,
-                                       "took_ms": took})
+            log.info(
+                "request",
+                extra={"method": request.method, "path": rule, "status": response.status_code, "took_ms": took},
+            )
         return response
 
 

@@ -93,10 +93,12 @@ class Consumer:
             polled = consumer.poll(timeout_ms=POLL, max_records=500)
             self._assigned.changed = False
             if polled and self._apply(consumer, polled, stop):
-                consumer.commit({
-                    partition: OffsetAndMetadata(records[-1].offset + 1, "", -1)
-                    for partition, records in polled.items()
-                })
+                consumer.commit(
+                    {
+                        partition: OffsetAndMetadata(records[-1].offset + 1, "", -1)
+                        for partition, records in polled.items()
+                    }
+                )
             self.lag = _lag(consumer)
 
     def _apply(self, consumer: KafkaConsumer, polled: Mapping[TopicPartition, list], stop: threading.Event) -> bool:
@@ -134,8 +136,9 @@ class Consumer:
         except Exception as e:
             if _is_outage(e):
                 raise
-            log.warning("batch of %d fails, each by itself now: %s", len(readable), e.__class__.__name__,
-                        extra={"topic": topic})
+            log.warning(
+                "batch of %d fails, each by itself now: %s", len(readable), e.__class__.__name__, extra={"topic": topic}
+            )
             for incoming, record in zip(readable, sources, strict=True):
                 self._apply_one(topic, incoming, record, stop)
 
@@ -218,8 +221,15 @@ class Worker:
     restarted worker than one that works in part.
     """
 
-    def __init__(self, *, database: Database, name: str, bootstrap: str, loops: Mapping[str, Loop],
-                 consumer: Consumer | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        name: str,
+        bootstrap: str,
+        loops: Mapping[str, Loop],
+        consumer: Consumer | None = None,
+    ) -> None:
         self._database, self._name, self._bootstrap = database, name, bootstrap
         self._loops = dict(loops)
         if consumer is not None:
@@ -234,8 +244,10 @@ class Worker:
             signal.signal(number, lambda *_: self.stop.set())
         bus_ready = threading.Thread(target=self._create_topics, name="topics", daemon=True)
         bus_ready.start()
-        threads = {name: threading.Thread(target=self._guard, args=(name, loop), name=name, daemon=True)
-                   for name, loop in self._loops.items()}
+        threads = {
+            name: threading.Thread(target=self._guard, args=(name, loop), name=name, daemon=True)
+            for name, loop in self._loops.items()
+        }
         for thread in threads.values():
             thread.start()
         log.info("worker started")
@@ -286,8 +298,15 @@ def _literal(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {"$literal": value} for name, value in values.items()}
 
 
-def relay(database: Database, collections: Sequence[str], *, bootstrap: str, owner: str,
-          quarantine: Quarantine, clock: Callable[[], Any]) -> Loop:
+def relay(
+    database: Database,
+    collections: Sequence[str],
+    *,
+    bootstrap: str,
+    owner: str,
+    quarantine: Quarantine,
+    clock: Callable[[], Any],
+) -> Loop:
     """The loop that publishes a service's outboxes. A record that can never be published is quarantined."""
     publisher = bus.Publisher(bootstrap)
 
