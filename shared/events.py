@@ -203,7 +203,7 @@ def read(topic: str, key: bytes | str | None, value: bytes | str | None) -> Inco
     try:
         envelope = json.loads(value)
         data = envelope["data"]
-        why, unique, time = envelope["type"], envelope["id"], datetime.fromisoformat(envelope["time"])
+        why, unique, time = _exactly(str, envelope["type"]), _exactly(str, envelope["id"]), _time(envelope["time"])
     except (ValueError, TypeError, KeyError, RecursionError) as e:
         raise Invalid("event-unreadable", f"A record of {topic} is not a CloudEvents 1.0 envelope in JSON: {e}.") from e
     contract = CONTRACTS[topic]
@@ -259,7 +259,7 @@ def _state(contract: type, data: Any) -> Any:
         if name in data:
             try:
                 values[name] = convert(data[name])
-            except (TypeError, ValueError) as e:
+            except (TypeError, ValueError, OverflowError) as e:
                 raise Invalid("event-field-wrong", f"{contract.__name__}.{name} cannot be read: {e}.") from e
         elif required:
             raise Invalid("event-field-missing", f"{contract.__name__}.{name} is missing.")
@@ -280,7 +280,7 @@ def _readers(contract: type) -> tuple[tuple[str, bool, Callable[[Any], Any]], ..
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
-    """The function that turns a plain JSON value into what the hint says, or raises TypeError or ValueError."""
+    """The function that turns a plain JSON value into what the hint says, or raises as `int` and `float` do."""
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):  # X | None is the only union a contract uses.
@@ -292,7 +292,8 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         item = _reader(arguments[0])
         return lambda value: tuple(item(one) for one in _exactly(list, value))
     if origin in (Mapping, typing.Mapping) or getattr(origin, "__name__", "") == "Mapping":
-        return lambda value: _exactly(dict, value)
+        inner = _reader(arguments[1])
+        return lambda value: {name: inner(one) for name, one in _exactly(dict, value).items()}
     if hint is datetime:
         return _time
     if hint is float:

@@ -13,8 +13,10 @@ import traceback
 from datetime import UTC, datetime
 
 ALLOWED = frozenset(
-    "service topic held pause failed status path method took_ms request_id loop gateway state count attempt kind "
-    "language channel slug".split()
+    (
+        *("service", "topic", "held", "pause", "failed", "status", "path", "method", "took_ms", "request_id", "loop"),
+        *("gateway", "state", "count", "attempt", "kind", "language", "channel", "slug"),
+    )
 )
 _ADDRESS = re.compile(r"[^\s@\"'<>]{1,64}@[^\s@\"'<>]{1,255}")
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){8,17}")

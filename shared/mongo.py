@@ -121,8 +121,8 @@ class Committer:
         """Apply these writes together, durably.
 
         Raises DuplicateKeyError when a unique key is taken, Conflict when an update, replacement or deletion met
-        no document (somebody else changed it: read again and decide again), Unavailable when MongoDB is away. After Unavailable it is not
-        known whether the writes happened: what is tried again must carry the same ids.
+        no document (somebody else changed it: read again and decide again), Unavailable when MongoDB is away. After
+        Unavailable it is not known whether the writes happened: what is tried again must carry the same ids.
         """
         self._run()
         done: Future = Future()

@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException
 
 from shared import i18n
 from shared.errors import Conflict, Forbidden, HubError, Invalid, NotFound, Unavailable
+from shared.i18n import N_
 from shared.mongo import is_away
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,6 @@ RETRY_AFTER = 5  # seconds
 FOR_PROGRAMS = ("/api/", "/sms/", "/receipts/", "/health/")
 
 _Words = tuple[str, str]
-
-
-def N_(message: str) -> str:  # noqa: N802 (gettext's own name for "marked for translation, translated later")
-    """Mark a message for the catalogues; it is translated where it is shown."""
-    return message
 
 
 ERROR_PAGES: Mapping[int, _Words] = {
