@@ -42,6 +42,11 @@ LANGUAGES: Mapping[str, Language] = {
 DEFAULT = "en-GB"
 
 
+def N_(message: str) -> str:
+    """Mark a message for the catalogues; it is translated where it is shown."""
+    return message
+
+
 class CatalogueIncomplete(HubError):
     """A catalogue lacks entries of the source language, or holds empty or uncertain ones."""
 
