@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy import servers
-from deploy.servers import CannotStart, Server
+from deploy.servers import Broker, CannotStart, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ("engagement", "notifications", "insights")
@@ -117,9 +117,10 @@ class Hub:
     folder: Path
     ports: dict[str, int]
     extra: dict[str, str] = field(default_factory=dict)  # environment laid over every program's
+    make_broker: Callable[[Path, int], Broker] = servers.start_broker  # the tests also bring real Kafka
     programs: dict[str, Program] = field(default_factory=dict)
     mongod: Server | None = None
-    broker: Server | None = None
+    broker: Broker | None = None
 
     def start(self, say: Callable[[str], None] = lambda line: None) -> None:
         """Start everything and return when all are healthy. Raises CannotStart, with nothing left running."""
@@ -145,7 +146,7 @@ class Hub:
 
     def start_broker(self) -> None:
         """Start, or start again, the broker."""
-        self.broker = servers.start_broker(self.folder / "broker", self.ports["broker"])
+        self.broker = self.make_broker(self.folder / "broker", self.ports["broker"])
 
     def stop(self) -> None:
         """Stop everything in order: the doors first, then who works, then the servers."""
@@ -167,7 +168,7 @@ class Hub:
         """Start again what should run and does not. Returns the names; called now and then by who watches."""
         revived = []
         for server, start in ((self.mongod, self.start_mongod), (self.broker, self.start_broker)):
-            if server is not None and server.process.poll() is not None:
+            if server is not None and not server.alive():
                 start()
                 revived.append(server.name)
         for program in self.programs.values():

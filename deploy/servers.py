@@ -15,11 +15,25 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 START = 60  # seconds a server may take until it answers
+
+
+class Broker(Protocol):
+    """What a hub needs of its broker: a port on loopback, and to be ended and looked at."""
+
+    name: str
+    port: int
+
+    def alive(self) -> bool: ...
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class CannotStart(Exception):
@@ -34,6 +48,10 @@ class Server:
     port: int
     process: subprocess.Popen
     log: Path
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
 
     def stop(self, timeout: float = 15) -> None:
         """End it cleanly; by force when it does not end within `timeout` seconds."""
