@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pymongo
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from pymongo import DeleteOne, InsertOne, MongoClient, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -37,8 +39,10 @@ Document = dict[str, Any]
 Operation = InsertOne | UpdateOne | ReplaceOne | DeleteOne
 
 PATIENCE = 5  # seconds that one operation may take, finding the server included, before the caller hears "away"
+TRANSACTION = 30  # seconds that a transaction may take, all its tries included; the driver alone would go on for 120
 MAJORITY = WriteConcern(w="majority")
 _AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError, AutoReconnect)
+_UNSTORABLE = (BSONError, UnicodeError, OverflowError)  # found while encoding, before anything is sent
 _AWAY_CODES = {11600, 11602, 91, 189, 13435, 10107, 50, 262}  # shutting down, not primary, out of time
 
 
@@ -83,12 +87,12 @@ def away_is_unavailable() -> Iterator[None]:
         raise
 
 
-def in_transaction(database: Database, work: Callable[[ClientSession], T]) -> T:
+def in_transaction(database: Database, work: Callable[[ClientSession], T], *, patience: float = TRANSACTION) -> T:
     """Run `work` in one transaction (snapshot reads, majority writes); all of it happens, or nothing.
 
-    `work` may run more than once: MongoDB asks for that after a write conflict.
+    `work` may run more than once: MongoDB asks for that after a write conflict. `patience`: seconds for all tries.
     """
-    with database.client.start_session() as session:
+    with pymongo.timeout(patience), database.client.start_session() as session:
         return session.with_transaction(
             work, read_concern=ReadConcern("snapshot"), write_concern=MAJORITY, read_preference=ReadPreference.PRIMARY
         )
@@ -113,6 +117,7 @@ class Committer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._patience = database.client.options.timeout or PATIENCE
         self._waiting: queue.SimpleQueue[tuple[Sequence[Write], Future]] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -164,7 +169,7 @@ class Committer:
             if len(writes) == 1:
                 _apply(self._database, writes, session=None)
             else:
-                in_transaction(self._database, lambda session: _apply(self._database, writes, session=session))
+                self._in_transaction(writes)
         except Exception as e:
             done.set_exception(e)
         else:
@@ -172,13 +177,16 @@ class Committer:
 
     def _write_inserts(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
         """Single inserts need no transaction: each succeeds or fails by itself within one bulk write."""
-        by_collection: dict[str, list[tuple[Operation, Future]]] = {}
+        by_collection: dict[str, list[tuple[Sequence[Write], Future]]] = {}
         for writes, done in batch:
-            by_collection.setdefault(writes[0].collection, []).append((writes[0].operation, done))
+            by_collection.setdefault(writes[0].collection, []).append((writes, done))
         for name, entries in by_collection.items():
             failed: dict[int, Exception] = {}
             try:
-                self._database[name].bulk_write([operation for operation, _ in entries], ordered=False)
+                self._database[name].bulk_write([writes[0].operation for writes, _ in entries], ordered=False)
+            except _UNSTORABLE:
+                self._write_each(entries)
+                continue
             except BulkWriteError as e:
                 if e.details.get("writeConcernErrors"):
                     raise
@@ -192,13 +200,26 @@ class Committer:
     def _write_together(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
         everything = [write for writes, _ in batch for write in writes]
         try:
-            in_transaction(self._database, lambda session: _apply(self._database, everything, session=session))
-        except (DuplicateKeyError, Conflict):  # One group spoiled it for all: each by itself, to find out which.
-            for writes, done in batch:
-                self._write_alone(writes, done)
-            return
-        for _, done in batch:
-            done.set_result(None)
+            self._in_transaction(everything)
+        except Exception as e:
+            if is_away(e):
+                raise
+            self._write_each(batch)
+        else:
+            for _, done in batch:
+                done.set_result(None)
+
+    def _write_each(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
+        """One group spoiled it for all, and nothing was written: each by itself, to find out which."""
+        for writes, done in batch:
+            self._write_alone(writes, done)
+
+    def _in_transaction(self, writes: Sequence[Write]) -> None:
+        in_transaction(
+            self._database,
+            lambda session: _apply(self._database, writes, session=session),
+            patience=self._patience,
+        )
 
 
 def _apply(database: Database, writes: Sequence[Write], *, session: ClientSession | None) -> None:
