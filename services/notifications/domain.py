@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.errors import Conflict
-from shared.events import ContactChannel, Delivery as Published, DeliveryState, Person, Reply
+from shared.events import ContactChannel, DeliveryState, Person, Reply
+from shared.events import Delivery as Published
 from shared.i18n import DEFAULT, LANGUAGES
 from shared.retry import next_try
 
