@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from bson import ObjectId, Timestamp
@@ -133,8 +134,7 @@ class Relay:
                 .limit(BATCH)
             )
             if found:
-                events = sorted((event for document in found for event in document[FIELD]), key=lambda one: one["at"])
-                self._publish_all([Record(one["topic"], one["key"], one["value"]) for one in events])
+                self._publish_all([Record(one["topic"], one["key"], one["value"]) for one in _in_order(found)])
                 self._database[name].bulk_write([_published(document) for document in found], ordered=False)
             swept += len(found)
         return swept
@@ -143,6 +143,7 @@ class Relay:
         if not self._lease.hold():
             stop.wait(LEASE / 3)
             return
+        ensure_index(self._database, self._collections)  # Somebody may have dropped a collection, and its index.
         with self._news() as news:
             while not stop.is_set() and news.alive and self._lease.hold():
                 seen = self._latest_time()
@@ -174,6 +175,15 @@ class Relay:
                     self._publish([record])
                 except Invalid as e:
                     self._set_aside(record, e.detail)
+
+
+def _in_order(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events by time of saving; those of one document never change places, even if the clock was set back."""
+    timed = []
+    for document in documents:
+        times = accumulate((event["at"] for event in document[FIELD]), max)
+        timed.extend(zip(times, document[FIELD], strict=True))
+    return [event for _, event in sorted(timed, key=lambda one: one[0])]
 
 
 def _published(document: dict[str, Any]) -> UpdateOne:
