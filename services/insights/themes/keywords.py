@@ -40,7 +40,7 @@ def load(path: Path) -> Keywords:
     """Read one language's file: a table ``themes`` of slug to entries, and optionally ``prefixes``.
 
     An entry is a word or a phrase; a ``*`` at the end of a word stands for any ending. Prefixes are what the
-    language glues to the front of a word ("and the", "not"): any one may come before any entry.
+    language glues to the front of a word ("and the", "not"): any one may come before any word of an entry.
     """
     source = path.read_bytes()
     table = tomllib.loads(source.decode())
@@ -52,12 +52,13 @@ def load(path: Path) -> Keywords:
 
 
 def _pattern(entries: list[str], front: str) -> re.Pattern[str]:
-    phrases = "|".join(" ".join(_word(word) for word in entry.split()) for entry in entries)
-    return re.compile(f"(?<= )(?:{front})?(?:{phrases})(?= )")
+    phrases = "|".join(" ".join(_word(word, front) for word in entry.split()) for entry in entries)
+    return re.compile(f"(?<= )(?:{phrases})(?= )")
 
 
-def _word(word: str) -> str:
-    return re.escape(folded(word.removesuffix("*"))) + ("[^ ]*" if word.endswith("*") else "")
+def _word(word: str, front: str) -> str:
+    ending = "[^ ]*" if word.endswith("*") else ""
+    return f"(?:{front})?" + re.escape(folded(word.removesuffix("*"))) + ending
 
 
 def spaced(text: str) -> str:

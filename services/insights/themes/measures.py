@@ -13,7 +13,7 @@ def overall(marks: np.ndarray, found: np.ndarray) -> dict[str, float]:
     hits, misses, extras = _outcomes(marks, found)
     each = [_f1(hit, miss, extra) for hit, miss, extra in zip(hits, misses, extras, strict=True) if hit + miss]
     return {
-        "micro_f1": _f1(hits.sum(), misses.sum(), extras.sum()),
+        "micro_f1": round(_f1(hits.sum(), misses.sum(), extras.sum()), 4),
         "macro_f1": round(sum(each) / max(1, len(each)), 4),
         "exact_match": round(float((marks == found).all(axis=1).mean()), 4),
         "hamming_loss": round(float((marks != found).mean()), 4),
@@ -28,7 +28,7 @@ def per_theme(marks: np.ndarray, found: np.ndarray, slugs: Sequence[str]) -> dic
             "texts": int(hit + miss),
             "precision": round(float(hit / max(1, hit + extra)), 4),
             "recall": round(float(hit / max(1, hit + miss)), 4),
-            "f1": _f1(hit, miss, extra),
+            "f1": round(_f1(hit, miss, extra), 4),
         }
         for slug, hit, miss, extra in zip(slugs, hits, misses, extras, strict=True)
     }
@@ -39,4 +39,4 @@ def _outcomes(marks: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _f1(hits: int, misses: int, extras: int) -> float:
-    return round(float(2 * hits / max(1, 2 * hits + misses + extras)), 4)
+    return float(2 * hits / max(1, 2 * hits + misses + extras))

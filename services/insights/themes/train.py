@@ -67,7 +67,7 @@ def _fit_one(matrix: scipy.sparse.csr_matrix, marks: np.ndarray) -> tuple[np.nda
     if not marks.any():
         return np.zeros(matrix.shape[1]), NEVER
     scale = _telling(matrix, marks)
-    weight = (np.count_nonzero(~marks) / max(1, np.count_nonzero(marks))) ** CLASS_POWER
+    weight = float((~marks).sum() / marks.sum()) ** CLASS_POWER
     machine = LinearSVC(C=SVC_C, class_weight={False: 1.0, True: weight}, random_state=SEED, max_iter=5000)
     machine.fit(matrix.multiply(scale).tocsr(), marks)
     # The scaling is linear too, so it folds into the weights and costs nothing when reading.
@@ -100,7 +100,7 @@ def find_thresholds(texts: Sequence[str], marks: np.ndarray) -> np.ndarray:
 def _best_threshold(marks: np.ndarray, scores: np.ndarray) -> float:
     order = np.argsort(-scores, kind="stable")
     found = np.arange(1, len(order) + 1)
-    f1 = 2 * np.cumsum(marks[order]) / (found + max(1, marks.sum()))
+    f1 = 2 * np.cumsum(marks[order]) / (found + max(1, int(marks.sum())))
     last = int(np.argmax(f1))
     after = min(last + 1, len(order) - 1)
     return float(scores[order][last] + scores[order][after]) / 2
@@ -172,7 +172,7 @@ def _card_row(name: str, row: dict) -> str:
 
 
 def _pick(texts: Sequence[str], chosen: np.ndarray) -> list[str]:
-    return [texts[index] for index in np.flatnonzero(chosen)]
+    return [text for text, wanted in zip(texts, chosen, strict=True) if wanted]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
