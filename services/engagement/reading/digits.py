@@ -11,7 +11,7 @@ import nhs_number
 import phonenumbers
 
 _GAP = r"[ \t\u00a0\u2007\u2009\u202f\u200b-\u200f\u2060\ufeff.()/\u2010-\u2015\-]"
-_RUN = re.compile(rf"(?=[+\d])(?:\+{_GAP}?)?\d(?:{_GAP}{{0,3}}\d)*")
+_RUN = re.compile(rf"(?=[+(\d])\(?(?:\+{_GAP}?)?\(?\d(?:{_GAP}{{0,3}}\d)*")
 _GROUP = re.compile(r"\d+")
 _DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 DATE = rf"{_DAY}[/.\-]{_MONTH}[/.\-](?:19|20)?\d\d|(?:19|20)\d\d[/.\-]{_MONTH}[/.\-]{_DAY}"
@@ -36,16 +36,14 @@ def numbers(text: str) -> Iterator[tuple[int, int, str]]:
             yield run.start(), run.end(), "number"
         elif digits > 6:
             groups = [(run.start() + g.start(), run.start() + g.end()) for g in _GROUP.finditer(run[0])]
-            yield from _in_groups(text, groups, has_plus=run[0].startswith("+"), run_start=run.start())
+            yield from _in_groups(text, groups, prefix=run[0][: run[0].index(text[groups[0][0]])])
 
 
-def _in_groups(
-    text: str, groups: list[tuple[int, int]], *, has_plus: bool, run_start: int
-) -> Iterator[tuple[int, int, str]]:
+def _in_groups(text: str, groups: list[tuple[int, int]], *, prefix: str) -> Iterator[tuple[int, int, str]]:
     """Phone and NHS numbers from left to right, the longest reading first; then what is long for its own sake."""
     first, waiting = 0, []
     while first < len(groups):
-        plus = has_plus and first == 0
+        plus = "+" in prefix and first == 0
         kind, last = _longest_number(text, groups, first, plus=plus)
         if not kind:
             waiting.append(groups[first])
@@ -53,7 +51,10 @@ def _in_groups(
             continue
         yield from _long(text, waiting)
         waiting = []
-        yield (run_start if plus else groups[first][0]), groups[last][1], kind
+        start, end = groups[first][0], groups[last][1]
+        if first == 0:  # "+44" and "(07700) 900123" whole, but not the bracket around "(07700900123)"
+            start -= len(prefix if ")" in text[start:end] else prefix.lstrip("( "))
+        yield start, end, kind
         first = last + 1
     yield from _long(text, waiting)
 

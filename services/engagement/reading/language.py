@@ -75,9 +75,20 @@ _NOT_SPOKEN = re.compile(r"\[[a-z ]{3,30}\]|https?://\S{1,500}|\S{1,64}@\S{1,200
 _TRADITIONAL = re.compile("[們個這醫國說話來時會學對開關電診幫請謝發還沒麼樣過見長問題東車樂買賣點錢愛]")
 _SIMPLIFIED = re.compile("[们个这医国说话来时会学对开关电诊帮请谢发还没么样过见长问题东车乐买卖点钱爱]")
 _HINT = "en,pl,cy,ro,pt,so,ur,pa,ar,fa,uk"
-_TAGS = {"en": "en-GB", "zh": "zh-Hans", "zh-Hant": "zh-Hant", "ku": "ckb", "iw": "he", "jw": "jv", "no": "nb", "tl": "fil"}
+_TAGS = {
+    "en": "en-GB",
+    "zh": "zh-Hans",
+    "zh-Hant": "zh-Hant",
+    "ku": "ckb",
+    "iw": "he",
+    "jw": "jv",
+    "no": "nb",
+    "tl": "fil",
+}
 _UNLIKELY = 0.6  # How far pycld2 alone is believed about a language that nobody in the catalogue speaks.
-_FOLDED = str.maketrans({"ł": "l", "Ł": "l", "ø": "o", "đ": "d", "ß": "ss", "ı": "i", "’": "", "'": "", "‘": "", "ʼ": ""})
+_FOLDED = str.maketrans(
+    {"ł": "l", "Ł": "l", "ø": "o", "đ": "d", "ß": "ss", "ı": "i", "’": "", "'": "", "‘": "", "ʼ": ""}
+)
 
 
 def load() -> None:
@@ -99,6 +110,7 @@ def detect(text: str) -> Detection:
         if letters * 4 >= latin * (2 if script == "Hani" else 4):
             share = letters / max(1, latin + sum(counts.values()))
             return _scaled(_in_script(text, script, letters), share)
+        return _scaled(_in_latin(text, latin), latin / max(1, latin + sum(counts.values())))
     return _in_latin(text, latin)
 
 

@@ -31,6 +31,7 @@ class Lists(NamedTuple):
     plain_titles: frozenset[str]
     capital_titles: frozenset[str]
     introductions: dict[str, list[tuple[str, ...]]]
+    weak: frozenset[str]
     ends: frozenset[str]
     signoffs: dict[str, list[tuple[str, ...]]]
     not_names: frozenset[str]
@@ -47,8 +48,8 @@ def names(text: str) -> Iterator[tuple[int, int, str]]:
         if words[at].low not in lists.triggers:
             at += 1
             continue
-        first, strict = _where_a_name_should_be(text, words, at, lists)
-        last = _name_end(text, words, first, strict=strict, shouted=shouted, lists=lists) if first else None
+        first, proof = _where_a_name_should_be(text, words, at, lists)
+        last = _name_end(text, words, first, proof=proof, shouted=shouted, lists=lists) if first else None
         if first and last:
             yield words[first].start, words[last - 1].end, "name"
             at = last
@@ -73,24 +74,22 @@ def may_hold_name(text: str) -> bool:
     return False
 
 
-def _where_a_name_should_be(text: str, words: tuple[Word, ...], at: int, lists: Lists) -> tuple[int | None, bool]:
-    """The place of the first word that may be a name, and whether it must have a capital letter."""
+def _where_a_name_should_be(text: str, words: tuple[Word, ...], at: int, lists: Lists) -> tuple[int | None, str]:
+    """The place of the first word that may be a name, and what must prove it: '', 'capital' or 'known'."""
     word = words[at]
     if word.low in lists.plain_titles or word.low in lists.capital_titles:
         gap = text[word.end : words[at + 1].start] if at + 1 < len(words) else "\n"
         if gap in (" ", ". ", "."):
-            return at + 1, word.low in lists.capital_titles
+            return at + 1, "capital" if word.low in lists.capital_titles else ""
     for phrase in lists.introductions.get(word.low, ()):
         after = at + len(phrase)
         if after < len(words) and tuple(w.low for w in words[at:after]) == phrase:
             if text[words[after - 1].end : words[after].start].strip(" :-،,") == "":
-                return after, False
-    return None, False
+                return after, "known" if " ".join(phrase) in lists.weak else ""
+    return None, ""
 
 
-def _name_end(
-    text: str, words: tuple[Word, ...], first: int, *, strict: bool, shouted: bool, lists: Lists
-) -> int | None:
+def _name_end(text: str, words: tuple[Word, ...], first: int, *, proof: str, shouted: bool, lists: Lists) -> int | None:
     """One past the last word of the name that starts at `first`; None if no name does."""
     word = words[first]
     cased = word.typed[0].lower() != word.typed[0].upper()
@@ -98,13 +97,15 @@ def _name_end(
         return None
     if word.low in lists.not_names and not (word.low in lists.known and word.typed[0].isupper()):
         return None
-    if cased and strict and (shouted or not word.typed[0].isupper()):
+    if cased and proof == "capital" and (shouted or not word.typed[0].isupper()):
+        return None
+    if proof == "known" and word.low not in lists.known:
         return None
     last = first + 1
     introduced = last < len(words) and _ends_soon(words, last, lists)
     while last < len(words) and last - first < MOST:
         gap, following = text[words[last - 1].end : words[last].start], words[last]
-        goes_on = following.low in lists.known or introduced and not following.low in lists.ends
+        goes_on = following.low in lists.known or (introduced and following.low not in lists.ends)
         if cased and not shouted:
             goes_on = goes_on or (word.typed[0].isupper() and following.typed[0].isupper())
         initial = len(words[last - 1].typed) == 1 and gap in (". ", ".", " ")
@@ -177,13 +178,14 @@ def _lists() -> Lists:
     common = tomllib.loads((folder / "words.toml").read_text("utf-8"))["latin"]
     known, not_people = (frozenset(table["known"][name].split()) for name in ("words", "not_people"))
     ordinary = frozenset((common["en-GB"] + common["pl"] + common["borrowed"]).split()) - known
-    introductions = _by_first_word(table["introductions"]["words"])
+    introductions = _by_first_word(table["introductions"]["words"] + table["introductions"]["weak"])
     titles = frozenset(table["titles"]["plain"] + table["titles"]["capital"])
     return Lists(
         triggers=titles | introductions.keys(),
         plain_titles=frozenset(table["titles"]["plain"]),
         capital_titles=frozenset(table["titles"]["capital"]),
         introductions=introductions,
+        weak=frozenset(table["introductions"]["weak"]),
         ends=frozenset(table["introductions"]["ends"]),
         signoffs=_by_first_word(table["signoffs"]["words"]),
         not_names=frozenset(table["not_names"]["words"].split()) | ordinary,

@@ -88,7 +88,7 @@ def read_request(text: str) -> Request:
     Twilio's START word YES is left out: it answers "did this fix it?".
     """
     keywords = _keywords()
-    words, clauses = _words_and_clauses(text if len(text) <= READ else f"{text[:READ // 2]}\n{text[-READ // 2 :]}")
+    words, clauses = _words_and_clauses(text if len(text) <= READ else f"{text[: READ // 2]}\n{text[-READ // 2 :]}")
     hits = list(_hits(words, keywords))
     asked = {hit.entry.kind for hit in hits if hit.entry.role in ("alone", "phrases", "verbs")}
     for kind in keywords.kinds:
@@ -205,7 +205,19 @@ def _fits(parts: tuple[str, ...], words: list[str], start: int) -> bool:
 
 
 # What differs between spellings of one word, and never between two words of the files.
-_SAME_LETTER = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ي": "ی", "ى": "ی", "ك": "ک", "ه": "ہ", "ة": "ہ", "ھ": "ہ", "ۀ": "ہ"}
+_SAME_LETTER = {
+    "ł": "l",
+    "ø": "o",
+    "đ": "d",
+    "ı": "i",
+    "ي": "ی",
+    "ى": "ی",
+    "ك": "ک",
+    "ه": "ہ",
+    "ة": "ہ",
+    "ھ": "ہ",
+    "ۀ": "ہ",
+}
 _SAME_LETTER |= {"ە": "ہ", "\u0651": "", "ٱ": "ا", "ਂ": "ੰ"}
 _NEXT_CLAUSE = ".!?;,:\n|…،؛؟۔।॥。，！？；：、"
 _APOSTROPHES = "'’‘ʼ`´"
