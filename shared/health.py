@@ -5,6 +5,7 @@ away makes a service "warn", not "fail": people can still give feedback.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pymongo.database import Database
@@ -22,7 +23,7 @@ def ensure_index(database: Database) -> None:
 def ready(database: Database) -> tuple[bool, Mapping[str, Any]]:
     """Whether requests can be served, and the checks: database, workers, broker, lag, quarantine."""
     try:
-        now = database.command("hello")["localTime"]
+        now = _now(database)
         beats = [beat for beat in database["heartbeats"].find() if (now - beat["at"]).total_seconds() < STALE]
         held = database["quarantine"].estimated_document_count()
     except PyMongoError as e:
@@ -39,12 +40,17 @@ def ready(database: Database) -> tuple[bool, Mapping[str, Any]]:
 
 def worker_problems(database: Database, worker_id: str) -> list[str]:
     """What is wrong with one worker, in plain words; empty when all is well. Raises PyMongoError."""
-    now = database.command("hello")["localTime"]
+    now = _now(database)
     beat = database["heartbeats"].find_one({"_id": worker_id})
     if beat is None or (now - beat["at"]).total_seconds() >= STALE:
         return [f"no sign of life from {worker_id} for {STALE} seconds"]
     problems = [f"its loop {name} ended" for name, alive in beat["loops"].items() if not alive]
     return problems if beat["broker"] else [*problems, "the broker does not answer"]
+
+
+def _now(database: Database) -> datetime:
+    """The database's own clock, by which heartbeats are marked."""
+    return database.command("hello", codec_options=database.codec_options)["localTime"]
 
 
 def _broker(beats: list[dict]) -> tuple[str, str]:
