@@ -70,9 +70,9 @@ class Smtp:
         email["Subject"] = message.subject
         email["Date"] = format_datetime(self._clock())
         email["Message-ID"] = f"<{message.delivery_id}@{self._sender.rpartition('@')[2].rstrip('>')}>"
-        email["Content-Language"] = message.language
         email["Auto-Submitted"] = "auto-replied"  # RFC 3834: no holiday reply is wanted.
         email.set_content(message.text)
+        email["Content-Language"] = message.language  # After set_content, which drops Content-* headers.
         return email
 
 
