@@ -93,7 +93,7 @@ def _await_insights(http: urllib3.PoolManager, hub: local.Hub) -> None:
 
 
 def _voices(http: urllib3.PoolManager, hub: local.Hub) -> object:
-    return http.request("GET", hub.url("insights") + "/api/v1/counts?by=theme").json()["total"]
+    return http.request("GET", hub.url("insights") + "/api/v1/counts?by=theme").json()["people"]
 
 
 def _counts(http: urllib3.PoolManager, hub: local.Hub, by: str) -> list[dict]:
