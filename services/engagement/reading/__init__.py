@@ -13,8 +13,19 @@ from services.engagement.reading.postcode import outward_code
 from services.engagement.reading.requests import Request, read_request
 
 __all__ = [
-    *("Detection", "Found", "Hidden", "ReadText", "Request"),
-    *("clean", "decode", "detect", "hide", "load", "outward_code", "read", "read_request"),
+    "Detection",
+    "Found",
+    "Hidden",
+    "ReadText",
+    "Request",
+    "clean",
+    "decode",
+    "detect",
+    "hide",
+    "load",
+    "outward_code",
+    "read",
+    "read_request",
 ]
 
 
@@ -30,7 +41,7 @@ class ReadText:
 
 
 def load() -> None:
-    """Reads every data file, about a tenth of a second; a file that cannot be used raises ValueError and names itself."""
+    """Reads every data file, about a tenth of a second; one that cannot be used raises ValueError, naming it."""
     language.load()
     requests.load()
     hiding.load()

@@ -15,10 +15,11 @@ _RUN = re.compile(rf"(?=[+(\d])\(?(?:\+{_GAP}?)?\(?\d(?:{_GAP}{{0,3}}\d)*")
 _GROUP = re.compile(r"\d+")
 _DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 DATE = rf"{_DAY}[/.\-]{_MONTH}[/.\-](?:19|20)?\d\d|(?:19|20)\d\d[/.\-]{_MONTH}[/.\-]{_DAY}"
+# Dates, prices and counts, unless digits follow so closely that they may be the beginning of a longer number.
 _ORDINARY = re.compile(
     rf"(?=[\d£$€])(?:(?<![\d./\-+])(?:{DATE})(?!\d|[./\-]\d)"
-    r"|[£$€]\s?\d{1,3}(?:,\d{3}){1,3}(?!\d)|[£$€]\s?\d{1,7}(?!\d)"
-    r"|(?<![\d,])[1-9]\d{0,2}(?:,\d{3}){1,3}(?![\d,]))"
+    rf"|(?:[£$€]\s?|(?<![\d,]))[1-9]\d{{0,2}}(?:,\d{{3}}){{1,3}}(?!,?{_GAP}{{0,3}}\d)"
+    rf"|[£$€]\s?[1-9]\d{{0,6}}(?!{_GAP}{{0,3}}\d))"
 )
 # A national number in the United Kingdom is 0 and nine or ten digits (Ofcom, National Telephone Numbering Plan, A1).
 _UK = re.compile(r"0[1-9]\d{8,9}|(?:00)?440?[1-9]\d{8,9}")
@@ -94,7 +95,7 @@ def _long(text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, int, 
     parts = [text[start:end] for start, end in groups]
     total = sum(map(len, parts))
     together = any(len(part) > 3 and not _YEARS.fullmatch(part) for part in parts)
-    spelled = bool(parts) and all(len(part) == 1 for part in parts)
+    spelled = sum(len(part) == 1 for part in parts) > 6
     if total >= 9 and (together or spelled or parts[0].startswith("0")):
         yield groups[0][0], groups[-1][1], "number"
         return

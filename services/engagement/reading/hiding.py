@@ -1,4 +1,4 @@
-"""Hides what points to a person before a text leaves intake: law, what stays is unchanged, what goes leaves a typed tag.
+"""Hides what points to a person before a text leaves intake: law, what stays is unchanged, what goes leaves a tag.
 
 Tags: [phone], [email], [link], [nhs number], [national insurance number], [number], [postcode], [address],
 [date of birth], [name]. A postcode keeps its outward code ("BB1 [postcode]"), which says no more than a town does.
@@ -64,10 +64,14 @@ _POSTCODE = re.compile(
 )
 _ORDINAL = re.compile(r"\d(?:st|nd|rd|th)$", re.IGNORECASE)
 _POLISH_STREET = re.compile(
-    r"(?<!\w)(?:ul\.|ulica|ulicy|al\.|aleja|os\.)\s?\w[\w-]{1,30}(?:\s\w[\w-]{1,30})?\s\d{1,4}\w?(?:\s?[/m]\.?\s?\d{1,4})?(?!\w)",
+    r"(?<!\w)(?:ul\.|ulica|ulicy|al\.|aleja|os\.)\s?\w[\w-]{1,30}(?:\s\w[\w-]{1,30})?"
+    r"\s\d{1,4}\w?(?:\s?[/m]\.?\s?\d{1,4})?(?!\w)",
     re.IGNORECASE,
 )
-_LONG_DATE = r"\d{1,2}(?:st|nd|rd|th)?[\s,]{1,2}(?:of\s)?[^\s\d,]{3,15}[\s,]{1,2}\d{4}|[^\W\d]{3,15}\s\d{1,2}(?:st|nd|rd|th)?,?\s\d{4}"
+_LONG_DATE = (
+    r"\d{1,2}(?:st|nd|rd|th)?[\s,]{1,2}(?:of\s)?[^\s\d,]{3,15}[\s,]{1,2}\d{4}"
+    r"|[^\W\d]{3,15}\s\d{1,2}(?:st|nd|rd|th)?,?\s\d{4}"
+)
 _SPACED_DATE = r"\d{1,2}\s\d{1,2}\s(?:19|20)?\d\d"
 
 

@@ -71,7 +71,7 @@ _LATIN = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+")
 _LATIN_WORDS = re.compile(r"[a-z0-9]+")
 _ARABIC_WORDS = re.compile(f"[{_OTHER_SCRIPTS['Arab']}]+")
 _NOT_SPOKEN = re.compile(r"\[[a-z ]{3,30}\]|https?://\S{1,500}|\S{1,64}@\S{1,200}|[\u0000-\u001f\u007f-\u009f\ufffd]")
-# Characters of everyday texts whose simplified form differs, from the Table of General Standard Chinese Characters (2013).
+# Everyday characters whose simplified form differs (Table of General Standard Chinese Characters, 2013).
 _TRADITIONAL = re.compile("[們個這醫國說話來時會學對開關電診幫請謝發還沒麼樣過見長問題東車樂買賣點錢愛]")
 _SIMPLIFIED = re.compile("[们个这医国说话来时会学对开关电诊帮请谢发还没么样过见长问题东车乐买卖点钱爱]")
 _HINT = "en,pl,cy,ro,pt,so,ur,pa,ar,fa,uk"
@@ -214,7 +214,7 @@ def _by_statistics(text: str, letters: int) -> Detection:
         _, _, guesses = pycld2.detect(text, isPlainText=True, bestEffort=True, hintLanguageHTTPHeaders=_HINT)
     except pycld2.error:  # It refuses some code points (noncharacters) that are harmless elsewhere.
         return CANNOT_TELL
-    _, code, percent, score = guesses[0]
+    _, code, percent, _ = guesses[0]
     if code in ("un", "zzp") or code.startswith("xx-") or letters < 4:
         return CANNOT_TELL
     language = _TAGS.get(code, code)
@@ -235,7 +235,9 @@ def _folded(text: str) -> str:
 
 @cache
 def _first_catalogue() -> frozenset[str]:
-    return frozenset("en-GB cy pl ro ur pa pa-Arab gu bn ar fa ckb uk pt zh-Hans so".split())
+    return frozenset(
+        ("en-GB", "cy", "pl", "ro", "ur", "pa", "pa-Arab", "gu", "bn", "ar", "fa", "ckb", "uk", "pt", "zh-Hans", "so")
+    )
 
 
 @cache

@@ -1,19 +1,20 @@
 """Finds the names of people by what they stand next to, and says whether more may be left.
 
-No list of names is complete, so the law is: hide what is sure, and ask for a person's eye (`may_hold_name`) on the rest.
+No list of names is complete, so the law is: hide what is sure, and ask a person to look (`may_hold_name`) at the rest.
 """
 
 import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 _WORD = re.compile(r"""[^\s\d.,;:!?()\[\]{}<>"“”„…،؛؟۔।/\\@#*+=|&\ue000]{1,40}""")
 _POSSESSIVE = re.compile(r"['’]s$|['’]$")
 _HANDLE = re.compile(r"(?<![\w.])@[^\W\d]\w{2,}")
-_AT_END = re.compile(r"[\s.,!?:;…*xX❤️🙏😊😀🙂👍\ue000]{0,40}")
+_AT_END = re.compile(r"[\s.,!?:;…*xX❤️🙏😊😀🙂👍\ue000]*")
 MOST = 3  # words in a name
 
 
@@ -66,7 +67,7 @@ def may_hold_name(text: str) -> bool:
         return True
     if text.isupper():
         return False
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         starts_sentence = any(c in ".!?\n:…" for c in text[before.end : word.start])
         capital = word.typed[0].isupper() and not word.typed.isupper() and len(word.typed) > 1
         if capital and not starts_sentence and word.low not in lists.not_people | lists.not_names:
@@ -83,9 +84,9 @@ def _where_a_name_should_be(text: str, words: tuple[Word, ...], at: int, lists: 
             return at + 1, "capital" if word.low in lists.capital_titles else ""
     for phrase in lists.introductions.get(word.low, ()):
         after = at + len(phrase)
-        if after < len(words) and tuple(w.low for w in words[at:after]) == phrase:
-            if text[words[after - 1].end : words[after].start].strip(" :-،,") == "":
-                return after, "known" if " ".join(phrase) in lists.weak else ""
+        said = after < len(words) and tuple(w.low for w in words[at:after]) == phrase
+        if said and not text[words[after - 1].end : words[after].start].strip(" :-،,"):
+            return after, "known" if " ".join(phrase) in lists.weak else ""
     return None, ""
 
 
@@ -132,14 +133,14 @@ def _signature(text: str, words: tuple[Word, ...], lists: Lists, *, shouted: boo
         name, before = words[-count:], words[:-count]
         if any(word.low in lists.not_names and word.low not in lists.known for word in name):
             continue
-        if any(text[a.end : b.start] not in (" ", ". ") for a, b in zip(name, name[1:], strict=False)):
+        if any(text[a.end : b.start] not in (" ", ". ") for a, b in pairwise(name)):
             continue
         gap = text[before[-1].end : name[0].start] if before else text[: name[0].start]
         capitals = not shouted and all(w.typed[0].isupper() for w in name)
         caseless = all(w.typed[0].lower() == w.typed[0].upper() for w in name)
-        if _ends_with(before, lists.signoffs) and not re.search(r"[?]", gap):
-            if capitals or (count == 1 and (not caseless or name[0].low in lists.known or gap.strip(" "))):
-                return name[0].start, name[-1].end, "name"
+        plain = count == 1 and (not caseless or name[0].low in lists.known or bool(gap.strip(" ")))
+        if (capitals or plain) and "?" not in gap and _ends_with(before, lists.signoffs):
+            return name[0].start, name[-1].end, "name"
         apart = "\n" in gap or re.search(r"(?:^|\s)[-–—~]+\s*$", gap)
         if apart and len(before) > 1 and (capitals or (caseless and name[0].low in lists.known)):
             return name[0].start, name[-1].end, "name"

@@ -92,10 +92,9 @@ def read_request(text: str) -> Request:
     hits = list(_hits(words, keywords))
     asked = {hit.entry.kind for hit in hits if hit.entry.role in ("alone", "phrases", "verbs")}
     for kind in keywords.kinds:
-        if kind.name in asked:
-            if found := _asks_for(kind, words, clauses, hits):
-                return found
-        elif len(words) <= SHORT and (language := _is_request_alone(kind, words, range(len(words)), hits)):
+        if kind.name in asked and (found := _asks_for(kind, words, clauses, hits)):
+            return found
+        if len(words) <= SHORT and (language := _is_request_alone(kind, words, range(len(words)), hits)):
             return Request(kind=kind.name, sure=True, language=language)
     return Request(kind="contribution", sure=not asked, language=None)
 
@@ -124,9 +123,9 @@ def _is_request_alone(kind: Kind, words: list[str], place: range, hits: list[Hit
     for chosen in ([words[i] for i in content], [words[i] for i in place]):
         joined = "".join(chosen)
         for times in (1, 2, 3):
-            if joined and len(joined) % times == 0 and joined == joined[: len(joined) // times] * times:
-                if language := kind.alone.get(joined[: len(joined) // times]):
-                    return language
+            once = joined[: len(joined) // times]
+            if once in kind.alone and once * times == joined:
+                return kind.alone[once]
         if chosen and all(word in kind.alone for word in chosen):
             return kind.alone[chosen[0]]
     return None
@@ -311,7 +310,7 @@ def _entries(path: Path, kinds: list[str]) -> Iterator[Entry]:
 
 def _parts(line: str, path: Path) -> tuple[str, ...]:
     """One line's words in the form texts are brought to; raises ValueError naming the file where it cannot be used."""
-    parts = []
+    parts: list[str] = []
     for word in line.split():
         made = _words_and_clauses(word.replace("*", ""))[0]
         stem, ending = word.endswith("*"), word.startswith("*")

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from services.engagement.reading import hiding
@@ -28,12 +28,24 @@ PHONES = [
 EMAILS = ["sara@example.com", "s.khan+hub@mail.example.org", "KHAN_7@EXAMPLE.CO.UK"]
 NHS_NUMBERS = ["9990000018", "999 000 0018", "999-000-0018", "۹۹۹۰۰۰۰۰۱۸"]  # of the range kept for tests
 PLANTED = PHONES + EMAILS + NHS_NUMBERS
-AROUND = st.text(st.one_of(st.sampled_from(list("abz AZ 0159 +-.()/@,\n[]#:_؟۔ਕا٣")), st.characters()), max_size=30)
-STORIES = st.lists(
-    st.sampled_from([*PLANTED, "Dr Patel", "my name is Sara Khan", "BB1 7QA", "12 High Street", "dob 3/5/1984", "AB123456C", "Regards, Sara",
-                     "میرا نام سارہ ہے", "[phone]", "[name]", "https://example.com/a", "thanks", "-", "\n", "at 10.30", "£20", "ਡਾਕਟਰ ਗਿੱਲ"]) | AROUND,
-    max_size=8,
-).map(" ".join)  # fmt: skip
+AROUND = st.text(st.one_of(st.sampled_from(list("abz AZ 0159 £+-.()/@,\n[]#:_؟۔ਕا٣")), st.characters()), max_size=30)
+SNIPPETS = [
+    *PLANTED,
+    *("Dr Patel", "my name is Sara Khan", "BB1 7QA", "12 High Street", "dob 3/5/1984", "AB123456C", "Regards, Sara"),
+    *(
+        "میرا نام سارہ ہے",
+        "ਡਾਕਟਰ ਗਿੱਲ",
+        "[phone]",
+        "[name]",
+        "https://example.com/a",
+        "thanks",
+        "-",
+        "\n",
+        "at 10.30",
+        "£20",
+    ),
+]
+STORIES = st.lists(st.sampled_from(SNIPPETS) | AROUND, max_size=8).map(" ".join)
 
 
 def _digits_and_letters(text):
@@ -84,6 +96,7 @@ def test_the_labelled_set_is_large_enough_to_say_something():
         ("Regards,\nSara Khan", "Regards,\n[name]"),
         ("Mrs Khan's dog", "Mrs [name]'s dog"),
         ("(07700900123)", "([phone])"),
+        ("£07700900123 £999 000 0018", "£[phone] £[nhs number]"),
         ("اتصل ٠٧٧٠٠٩٠٠١٢٣", "اتصل [phone]"),
         ("BB1 7QA07700900123", "BB1 [postcode][phone]"),
     ],
@@ -118,7 +131,10 @@ def test_a_person_is_asked_to_look_where_a_name_may_be_left(text, expected):
     assert hide(text).may_hold_name is expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
+@example("07700 900456", "£", "")  # each was missed once
+@example("999 000 0018", "1,", "")
+@example("0 7 7 0 0 9 0 0 1 2 3", "1", "")
 @given(st.sampled_from(PLANTED), AROUND, AROUND)
 def test_a_planted_number_or_address_is_gone_whatever_surrounds_it(planted, before, after):
     shown = hide(before + planted + after).text
@@ -128,7 +144,8 @@ def test_a_planted_number_or_address_is_gone_whatever_surrounds_it(planted, befo
     assert _digits_and_letters(planted) not in _digits_and_letters(shown)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
+@example("Regards, Sara 07700900123 07700 900456 +44 7700 900789")
 @given(STORIES)
 def test_hiding_twice_changes_nothing_more(text):
     once = hide(text).text
@@ -136,7 +153,7 @@ def test_hiding_twice_changes_nothing_more(text):
     assert hide(once).text == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(STORIES)
 def test_what_stands_outside_the_tags_is_unchanged(text):
     hidden = hide(text)
@@ -184,7 +201,7 @@ def test_any_text_is_read(text):
     ],
 )
 def test_time_is_linear_in_the_length(unit):
-    text = (unit * 5000)[: max(5000, len(unit) * 700)]
+    text = (unit * 5000)[:5000]
     hiding.load()
 
     took = min(_seconds(text) for _ in range(3))
@@ -193,6 +210,6 @@ def test_time_is_linear_in_the_length(unit):
 
 
 def _seconds(text):
-    start = time.perf_counter()
+    start = time.process_time()
     hide(text)
-    return time.perf_counter() - start
+    return time.process_time() - start

@@ -53,7 +53,7 @@ def test_a_long_text_is_read_in_a_moment():
 
 
 def _seconds(texts):
-    start = time.perf_counter()
+    start = time.process_time()
     for text in texts:
         read(text)
-    return time.perf_counter() - start
+    return time.process_time() - start

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engagement.reading.labelled_sets import rows
 
 from services.engagement.reading import requests
 from services.engagement.reading.requests import read_request
+from tests.engagement.reading.labelled_sets import rows
 
 MAIN = ("en-GB", "pl", "ur", "ar", "pa")
 LABELLED = {tag: rows(f"requests/{tag}.tsv") for tag in MAIN}
@@ -114,7 +114,7 @@ def test_a_stop_is_sure_however_it_is_typed(label, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["stop it now this is awful", "STOP. I have told you so many times already, what is wrong with you"]
+    "text", ["stop it now this is awful", "STOP. I told you so many times, what is wrong with you"]
 )
 def test_a_stop_that_says_more_is_obeyed_but_not_sure(text):
     answer = read_request(text)
@@ -123,13 +123,13 @@ def test_a_stop_that_says_more_is_obeyed_but_not_sure(text):
 
 
 def test_a_long_text_about_a_service_is_a_contribution():
-    text = "They said they would stop the mobile library and the texts about it came too late for us to say anything at the council"
+    text = "They said they would stop the mobile library and the texts about it came too late for us to object"
 
     assert read_request(text).kind == "contribution"
 
 
 def test_a_long_text_that_asks_outright_is_a_stop():
-    text = "Hello I had three of these this week and I really do not know who you are so please stop texting me, thank you very much"
+    text = "Hello I had three of these this week and I do not know who you are so please stop texting me, thank you"
 
     assert read_request(text).kind == "stop"
 
@@ -195,5 +195,5 @@ def test_a_line_that_cannot_be_used_names_its_file(tmp_path):
     broken = tmp_path / "xx.toml"
     broken.write_text('polite = ["!!"]', "utf-8")
 
-    with pytest.raises(ValueError, match="xx.toml"):
+    with pytest.raises(ValueError, match=r"xx[.]toml"):
         list(requests._entries(broken, ["stop"]))
