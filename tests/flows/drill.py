@@ -43,7 +43,7 @@ def run(people: Citizens, eventually: Callable[..., None], *, republish: bool) -
     references = {_shown(document["reference"]) for document in engagement["feedback"].find({}, {"reference": 1})}
     sent = receipts(people)
     assert insights["facts"].count_documents({}) == CONTRIBUTIONS
-    assert insights["counts"].find_one({"kind": "total", "period": "all"})["people"] == CONTRIBUTIONS
+    assert insights["counts"].find_one({"table": "total", "period": "all"})["people"] == CONTRIBUTIONS
     assert len(sent) == CONTRIBUTIONS, "a receipt was sent twice or not at all"
     assert all(any(reference in text for text in sent) for reference in references)
     assert {one["reference"] for one in accepted if one} <= references
