@@ -142,14 +142,14 @@ def _links(text: str) -> Iterator[Span]:
 
 
 def _emails(text: str) -> Iterator[Span]:
-    """Outward from each @, so that no length of text before it costs more than once (RFC 5321, 4.5.3.1: 64 and 255)."""
+    """Outward from each @, so that no length of text before it costs more than once (no part of an address has one)."""
     taken, at = 0, text.find("@")
     while at >= 0:
         start = at
-        while start > taken and at - start < 128 and (text[start - 1].isalnum() or text[start - 1] in _LOCAL):
+        while start > taken and (text[start - 1].isalnum() or text[start - 1] in _LOCAL):
             start -= 1
         end = at + 1
-        while end < len(text) and end - at < 256 and (text[end].isalnum() or text[end] in ".-_"):
+        while end < len(text) and (text[end].isalnum() or text[end] in ".-_"):
             end += 1
         while end > at and text[end - 1] in ".-_":
             end -= 1

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.engagement.reading.clean import clean, decode
@@ -48,6 +48,7 @@ def test_what_scripts_and_emoji_need_stays(label, text):
     assert clean(text) == text, label
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_a_cleaned_text_can_be_stored_sent_and_cleaned_again(text):
     cleaned = clean(text)
@@ -85,6 +86,7 @@ def test_what_is_in_no_encoding_is_refused_with_what_to_do():
     assert refused.value.slug == "text-undecodable"
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from([None, "utf-8", "iso-8859-1", "windows-1256", "", "rot13"]))
 def test_utf_8_is_read_whatever_was_declared(text, declared):
     assert decode(text.encode(), declared) == text.removeprefix("\ufeff")

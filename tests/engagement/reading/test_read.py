@@ -2,7 +2,7 @@
 
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.engagement import reading
@@ -38,6 +38,7 @@ def test_nothing_is_read_as_a_contribution_of_no_language():
     assert (found.text, found.detection.language, found.request.kind) == ("", "und", "contribution")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=400))
 def test_any_text_can_be_read(text):
     read(text)
