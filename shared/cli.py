@@ -16,11 +16,11 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from shared import bus, health, logs
-from shared.errors import HubError, Invalid
+from shared.errors import HubError, Invalid, Unavailable
 from shared.events import Record
 from shared.quarantine import Held, Quarantine
 from shared.settings import Common
-from shared.worker import Consumer, Worker
+from shared.worker import Consumer, Worker, reason
 
 REPUBLISH_BATCH = 500  # records acknowledged together
 
@@ -70,7 +70,7 @@ def _parser(service: str) -> argparse.ArgumentParser:
     showing = held.add_parser("show", help="one record whole: position, reason, key and value")
     showing.set_defaults(run=_show)
     replaying = held.add_parser("replay", help="apply a record now; it leaves the quarantine if that succeeds")
-    replaying.add_argument("--value", type=Path, help="a file with an edited value to apply instead")
+    replaying.add_argument("--value", type=_content, help="a file with an edited value to apply instead")
     replaying.set_defaults(run=_replay)
     dropping = held.add_parser("drop", help="forget a record for good")
     dropping.set_defaults(run=_drop)
@@ -133,13 +133,15 @@ def _show(operations: Operations, given: argparse.Namespace) -> int:
 def _replay(operations: Operations, given: argparse.Namespace) -> int:
     failed = 0
     for one in _chosen(operations, given):
-        value = given.value.read_bytes() if given.value else one.value
+        value = one.value if given.value is None else given.value
         try:
             _apply_again(operations, one, value)
-        except HubError as e:
+        except (PyMongoError, Unavailable):  # Nothing is wrong with the record.
+            raise
+        except Exception as e:
             failed += 1
-            operations.quarantine.failed_again(one.id, e.detail)
-            print(f"{one.id}: still fails: {e.detail}", file=sys.stderr)
+            operations.quarantine.failed_again(one.id, reason(e))
+            print(f"{one.id}: still fails: {reason(e)}", file=sys.stderr)
         else:
             operations.quarantine.drop(one.id)
             print(f"{one.id}: applied")
@@ -168,6 +170,13 @@ def _chosen(operations: Operations, given: argparse.Namespace) -> list[Held]:
     if given.id == "all":
         return operations.quarantine.listed(limit=0)
     return [operations.quarantine.get(given.id)]
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as e:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read ({e.strerror})") from e
 
 
 def _printable(raw: bytes | None) -> str | None:

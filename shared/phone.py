@@ -16,7 +16,8 @@ def to_e164(text: str) -> str:
         number = phonenumbers.parse(text, REGION)
     except phonenumbers.NumberParseException as e:
         raise _unlike() from e
-    if not phonenumbers.is_possible_number(number):
+    possible = phonenumbers.ValidationResult.IS_POSSIBLE  # And not "within one town": nobody could be answered there.
+    if phonenumbers.is_possible_number_with_reason(number) != possible:
         raise _unlike()
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

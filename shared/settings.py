@@ -58,6 +58,17 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return read_number
 
 
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A reader for one of a few words."""
+
+    def read_choice(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"it is none of {', '.join(choices)}")
+        return text
+
+    return read_choice
+
+
 def on_off(text: str) -> bool:
     """A reader for a switch: on or off."""
     if text not in ("on", "off"):
@@ -114,4 +125,6 @@ class Common:
         default=os.uname().nodename,
         read=worker_name,
     )
-    log_level: str = setting("DEBUG, INFO, WARNING or ERROR", default="INFO")
+    log_level: str = setting(
+        "DEBUG, INFO, WARNING or ERROR", default="INFO", read=one_of("DEBUG", "INFO", "WARNING", "ERROR")
+    )

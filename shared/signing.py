@@ -44,7 +44,7 @@ def verify_webhook(secret: bytes, headers: Mapping[str, str], body: bytes, *, no
         timestamp = int(headers.get("webhook-timestamp", ""))
     except ValueError:
         raise _forged() from None
-    if abs((time.time() if now is None else now) - timestamp) > TOLERANCE:
+    if abs(int(time.time() if now is None else now) - timestamp) > TOLERANCE:
         raise _forged()
     expected = sign_webhook(secret, id=headers.get("webhook-id", ""), timestamp=timestamp, body=body)
     if not any(_same(expected, one) for one in headers.get("webhook-signature", "").split()):

@@ -13,6 +13,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_template, request, url_for
 from flask_smorest import Api
@@ -167,12 +168,9 @@ def _languages(app: Flask, catalogues: i18n.Catalogues, hub_name: str) -> None:
 
 def _same_page_in(tag: str) -> str:
     """This address in another language. A page that answered a POST leads to the form's own address."""
-    values = dict(request.view_args or {})
-    query = {name: value for name, value in request.args.items() if name != "lang"}
-    endpoint = request.endpoint
-    if endpoint is None:
-        return f"/?lang={tag}"
-    return url_for(endpoint, **{**query, **values, "lang": tag})
+    query = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    path = quote(request.path) if request.endpoint else "/"
+    return f"{path}?{urlencode([*query, ('lang', tag)])}"
 
 
 def _static_url(path: str) -> str:
@@ -255,8 +253,8 @@ def _answer_error(error: Exception) -> Response:
 
 def _explain(error: Exception) -> tuple[int, str, str, Mapping[str, Any] | None, int | None]:
     """Status, slug, detail, field errors and seconds to wait, for any exception."""
-    if isinstance(error, HubError):
-        status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    if isinstance(error, HubError) and status != 500:
         return status, error.slug, error.detail, error.fields, getattr(error, "retry_after", None)
     if isinstance(error, PyMongoError) and is_away(error):
         return 503, "database-away", "The database cannot be reached. Please try again shortly.", None, RETRY_AFTER

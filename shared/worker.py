@@ -151,7 +151,7 @@ class Consumer:
                 if _is_outage(e):
                     raise
                 if isinstance(e, Invalid) or attempt == TRIES:
-                    self._hold(record, _reason(e))
+                    self._hold(record, reason(e))
                     return
                 stop.wait(pause(attempt, first=0.1, most=1))
 
@@ -204,7 +204,8 @@ def _is_outage(error: BaseException) -> bool:
     return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a record could not be applied, in a line."""
     return error.detail if isinstance(error, Invalid) else f"{error.__class__.__name__}: {error}"
 
 
