@@ -24,6 +24,8 @@ DELIVERIES_KEPT = timedelta(days=400)
 
 Document = dict[str, Any]
 
+_CONTRIBUTION = frozenset(Contribution.__dataclass_fields__)
+
 
 class Store:
     """Reading and writing. Every method raises Unavailable when MongoDB is away."""
@@ -187,13 +189,12 @@ def _plain(values: Original | Understood) -> Document:
 
 
 def _contribution(document: Document) -> Contribution:
-    for away in ("outbox", "replies"):
-        document.pop(away, None)
-    document["feedback_id"] = document.pop("_id")
-    document["original"] = Original(**_with_tuple(document["original"], "communities"))
-    document["understood"] = Understood(**_with_tuple(document["understood"], "communities"))
-    document["parts"] = tuple(Part(**part) for part in document.get("parts", ()))
-    return Contribution(**document)
+    values = {name: document[name] for name in _CONTRIBUTION & document.keys()}
+    values["feedback_id"] = document["_id"]
+    values["original"] = Original(**_with_tuple(document["original"], "communities"))
+    values["understood"] = Understood(**_with_tuple(document["understood"], "communities"))
+    values["parts"] = tuple(Part(**part) for part in document.get("parts", ()))
+    return Contribution(**values)
 
 
 def _contribution_or_none(document: Document | None) -> Contribution | None:
