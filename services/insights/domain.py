@@ -60,7 +60,7 @@ _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 class Cell(NamedTuple):
-    """One kept number. `table` is "total", one of BY, or "theme." and one of CROSSED; `period` is "all" or "2026-11"."""
+    """One kept number. `table` is "total", one of BY, or "theme." and one of CROSSED; `period` "all" or a month."""
 
     table: str
     period: str
@@ -164,6 +164,7 @@ def is_named(place: str, people: int) -> bool:
     return people > 0 and (people >= FLOOR or _OUTWARD.fullmatch(place) is not None)
 
 
+@lru_cache(maxsize=1000)
 def _language(tag: str) -> str:
     return tag if _TAG.fullmatch(tag) and len(tag) <= 35 else "und"
 

@@ -57,8 +57,8 @@ class Names:
 class Bar:
     """One row of a chart. `share` is its length from 0 to 1, None where it may not be drawn."""
 
-    value: str
     name: str
+    value: str
     text: str
     share: float | None
 
@@ -81,14 +81,16 @@ def pages(insights: Insights, catalogues: Catalogues) -> Blueprint:
     def show() -> str:
         period, only = request.args.get("period") or ALL, _only(request.args.get("only", ""))
         themes = insights.count(domain.question("theme", dict([only]) if only else {}, period))
+        bars = _bars(themes, names)
         others = {} if only else {by: insights.count(Question(by, None, period)) for by in (*domain.CROSSED, "day")}
         return render_template(
             "dashboard.html",
             only=names.of(*only, current_language()) if only else None,
             period=_period_name(period),
             people=_People(themes),
-            themes=[bar for bar in _bars(themes, names) if bar.text != "0"],
-            unheard=[bar for bar in _bars(themes, names) if bar.text == "0"],
+            themes=[bar for bar in bars if bar.share],
+            few=sorted((bar for bar in bars if bar.share is None), key=_by_name),
+            unheard=sorted((bar for bar in bars if bar.share == 0), key=_by_name),
             others={by: _bars(answer, names) for by, answer in others.items()},
             periods=_periods(insights, period, only),
             choices=_choices(insights, names, period, only),
@@ -128,24 +130,38 @@ class _People:
 
 
 def _bars(answer: Answer, names: Names) -> list[Bar]:
-    rows = answer.rows[-DAYS:] if answer.question.by == "day" else answer.rows
+    by = answer.question.by
+    rows = answer.rows[-DAYS:] if by == "day" else answer.rows
     longest = max((domain.rank(row.people) for row in rows if row.people != SUPPRESSED), default=0)
     return [
-        Bar(row.value, names.of(answer.question.by, row.value, current_language()), _text(row), _share(row, longest))
+        Bar(
+            names.of(answer.question.by, row.value, current_language()),
+            row.value,
+            _text(row, answer.question.by),
+            _share(row, longest),
+        )
         for row in rows
     ]
 
 
-def _text(row: Row) -> str:
+def _by_name(bar: Bar) -> str:
+    return bar.name
+
+
+def _text(row: Row, by: str) -> str:
     locale = LANGUAGES[current_language()].locale
     if row.people == SUPPRESSED:
         return SUPPRESSED
     people = format_decimal(row.people, locale=locale)
-    return people if row.percent is None else f"{people} ({format_percent(row.percent / 100, locale=locale)})"
+    return (
+        people
+        if row.percent is None or by == "day"
+        else f"{people} ({format_percent(row.percent / 100, locale=locale)})"
+    )
 
 
 def _share(row: Row, longest: int) -> float | None:
-    return None if row.people == SUPPRESSED or not longest else row.people / longest
+    return None if row.people == SUPPRESSED else row.people / (longest or 1)
 
 
 def _only(text: str) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ before counts only as long as the ledger stands where it stood: so batches of se
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import ASCENDING, InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from services.insights.domain import ERASED, Cell, Fact, Item, Traits
@@ -95,11 +95,17 @@ class Store:
             return self.ledger()
         return Ledger(found["batches"], found["items"], found["log"], found["as_of"])
 
-    def facts(self, ids: Sequence[str], persons: Sequence[str]) -> list[Fact]:
-        """The facts with these ids, and all facts of these persons."""
-        either: dict[str, Any] = {"$or": [{"_id": {"$in": ids}}, {"person_id": {"$in": persons}}]}
+    def facts_of(self, persons: Sequence[str]) -> list[Fact]:
+        """All facts of these persons."""
+        return self._find({"person_id": {"$in": persons}}) if persons else []
+
+    def facts(self, ids: Sequence[str]) -> list[Fact]:
+        """The facts with these ids; of some no person is known any more."""
+        return self._find({"_id": {"$in": ids}}) if ids else []
+
+    def _find(self, wanted: Mapping[str, Any]) -> list[Fact]:
         with away_is_unavailable():
-            return [_fact(document) for document in self._facts.find(either if persons else either["$or"][0], _FACT)]
+            return [_fact(document) for document in self._facts.find(wanted, _FACT)]
 
     def all_facts(self) -> Iterable[Fact]:
         """Every fact that counts, for a recount."""
@@ -140,14 +146,16 @@ class Store:
         seen: Ledger,
         kept: Sequence[Kept],
         *,
-        known: frozenset[str],
+        known: Collection[str],
         delta: Mapping[Cell, int],
         items: Sequence[Item],
         now: datetime,
-    ) -> None:
+    ) -> Ledger:
         """Write facts, changes of counts and items in one transaction. `known` are the ids that have a fact already.
+        Returns the ledger as it stands then.
 
-        Raises Conflict, with nothing written, when the ledger has moved on since it was `seen`.
+        Raises Conflict, with nothing written, when the ledger has moved on since it was `seen`, and
+        DuplicateKeyError when there is a fact of an id that was not `known`.
         """
         facts = [_write(one, known) for one in kept]
         counts = [_count(cell, by) for cell, by in sorted(delta.items())]
@@ -158,7 +166,11 @@ class Store:
             at = {"_id": LEDGER, "batches": seen.batches, "log": seen.log}
             if not self._ledgers.update_one(at, {"$set": moved}, session=session).matched_count:
                 raise Conflict("ledger-moved-on", "Another worker applied a batch meanwhile; read and decide again.")
-            self._facts.bulk_write(facts, ordered=False, session=session)
+            try:
+                self._facts.bulk_write(facts, ordered=False, session=session)
+            except BulkWriteError as e:
+                _raise_duplicate(e)
+                raise
             if counts:
                 self._counts.bulk_write(counts, ordered=False, session=session)
             if feed:
@@ -166,6 +178,12 @@ class Store:
 
         with away_is_unavailable():
             in_transaction(self._database, write)
+        return Ledger(moved["batches"], moved["items"], seen.log, now)
+
+
+def _raise_duplicate(error: BulkWriteError) -> None:
+    if any(one.get("code") == 11000 for one in error.details.get("writeErrors", [])):
+        raise DuplicateKeyError("a fact is there already", 11000) from error
 
 
 def _key(cell: Cell) -> str:
@@ -193,7 +211,7 @@ def _fact(document: Mapping[str, Any]) -> Fact:
     return Fact(document["_id"], document["version"], document.get("person_id", ""), traits)
 
 
-def _write(kept: Kept, known: frozenset[str]) -> InsertOne | ReplaceOne:
+def _write(kept: Kept, known: Collection[str]) -> InsertOne | ReplaceOne:
     document = _kept_document(kept)
     if kept.fact.feedback_id in known:
         return ReplaceOne({"_id": kept.fact.feedback_id}, document)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pymongo.errors import DuplicateKeyError
+
 from services.insights import domain
 from services.insights.domain import Cell, Disclosed, Fact, Question
 from services.insights.store import Entry, Kept, Ledger, Store
@@ -90,6 +92,7 @@ class Insights:
         self._store = store
         self._clock = clock
         self._read_themes = read_themes
+        self._seen: Ledger | None = None  # The ledger as this worker left it: most often nobody was there since.
         self.themes = themes
 
     def on_feedback(self, batch: Sequence[Incoming]) -> None:
@@ -99,17 +102,21 @@ class Insights:
         """
         states = domain.newest(batch)
         readings: dict[str, Reading] = {}
+        thorough = any(state is None or state.state == "withdrawn" for state in states.values())
         for attempt in range(1, TRIES + 1):
-            seen = self._store.ledger()
-            known = self._known(states)
+            seen = self._seen or self._store.ledger()
+            known = self._known(states, thorough=thorough)
             news = {key: state for key, state in states.items() if domain.is_news(state, known.get(key))}
             if not news:
                 return
             self._read(news, readings)
             try:
-                self._take(seen, news, known, readings)
+                self._seen = self._take(seen, news, known, readings)
                 return
+            except DuplicateKeyError:
+                thorough = True
             except Conflict:
+                self._seen = None
                 time.sleep(pause(attempt, first=0.005, most=0.2))
         raise Unavailable("ledger-busy", "Other workers were always faster; the batch is tried again.")
 
@@ -136,13 +143,18 @@ class Insights:
         )
         return FeedPage(items, items[-1].cursor if items else _cursor(begin, ledger), len(entries) > limit)
 
-    def _known(self, states: Mapping[str, Feedback | None]) -> dict[str, Fact]:
-        """All facts that the batch may touch: by id, and of every person concerned."""
+    def _known(self, states: Mapping[str, Feedback | None], *, thorough: bool) -> dict[str, Fact]:
+        """All facts that the batch may touch: of every person concerned, and, if `thorough`, by id.
+
+        Nearly always a contribution's earlier version is found with its person. Where it is not, writing meets a
+        fact that was not known, and a thorough look follows.
+        """
         persons = {state.person_id for state in states.values() if state is not None}
-        known = {one.feedback_id: one for one in self._store.facts(list(states), list(persons))}
-        others = {one.person_id for key in states if (one := known.get(key)) and one.traits} - persons
-        if others:  # Of erased and re-assigned contributions only the fact tells whose they were.
-            known |= {one.feedback_id: one for one in self._store.facts([], list(others))}
+        known = {one.feedback_id: one for one in self._store.facts_of(list(persons))}
+        if thorough:
+            known |= {one.feedback_id: one for one in self._store.facts([key for key in states if key not in known])}
+            others = {one.person_id for key in states if (one := known.get(key)) and one.traits} - persons
+            known |= {one.feedback_id: one for one in self._store.facts_of(list(others))}
         return known
 
     def _read(self, news: Mapping[str, Feedback | None], readings: dict[str, Reading]) -> None:
@@ -158,12 +170,12 @@ class Insights:
         news: Mapping[str, Feedback | None],
         known: Mapping[str, Fact],
         readings: Mapping[str, Reading],
-    ) -> None:
+    ) -> Ledger:
         kept = [_kept(key, state, readings.get(key)) for key, state in news.items()]
         delta = domain.changes(known.values(), [one.fact for one in kept])
         before = self._store.people(cell for cell in delta if cell.table in domain.IN_FEED)
-        self._store.apply(
-            seen, kept, known=frozenset(known), delta=delta, items=domain.news(delta, before), now=self._clock()
+        return self._store.apply(
+            seen, kept, known=known, delta=delta, items=domain.news(delta, before), now=self._clock()
         )
 
     def _check(self, question: Question) -> None:

@@ -1,10 +1,10 @@
-"""Contributions for the tests of insights, and a reader that finds the themes that a text names."""
+"""Contributions for the tests of insights, and a reader to whom every word is a theme."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.insights.usecases import Insights, Theme
+from services.insights.usecases import Theme
 from shared import events
 from shared.events import Feedback, Incoming
 
@@ -21,7 +21,7 @@ THEMES = {
 
 @dataclass(frozen=True)
 class Found:
-    """A reading: the themes that were named in the text."""
+    """A reading: the words of the text."""
 
     themes: tuple[str, ...]
     method: str = "keywords"
@@ -29,8 +29,8 @@ class Found:
 
 
 def read_themes(texts: Sequence[tuple[str, str]]) -> list[Found]:
-    """Find the themes whose slugs stand in the text."""
-    return [Found(tuple(slug for slug in THEMES if slug in text)) for _, text in texts]
+    """Every word of a text is a theme."""
+    return [Found(tuple(dict.fromkeys(text.split()))) for _, text in texts]
 
 
 def contribution(number: int | str, **given: object) -> Feedback:
@@ -67,6 +67,3 @@ def tombstone(feedback_id: str) -> Incoming:
 def crowd(number: int, prefix: str, **given: object) -> list[Incoming]:
     """As many people, each with one contribution."""
     return received(*(contribution(f"{prefix}-{n}", **given) for n in range(number)))
-
-
-MakeInsights = Callable[..., Insights]

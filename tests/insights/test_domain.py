@@ -99,8 +99,9 @@ def test_a_contribution_without_a_place_counts_in_no_area() -> None:
 
 @pytest.mark.parametrize(
     ("said", "kept"),
-    [("BB1", "BB1"), ("bb1", "BB1"), (" b b1 ", "BB1"), ("daisyfield", "Daisyfield"), ("DAISYFIELD  road", "Daisyfield Road"),
-     ("King's park", "King's Park"), ("بلیک برن", "بلیک برن"), ("a|b", "A B"), ("x" * 200, "X" + "x" * 79)],
+    [("BB1", "BB1"), ("bb1", "BB1"), (" b b1 ", "BB1"), ("daisyfield", "Daisyfield"), ("a|b", "A B"),
+     ("DAISYFIELD  road", "Daisyfield Road"), ("King's park", "King's Park"), ("بلیک برن", "بلیک برن"),
+     ("x" * 200, "X" + "x" * 79)],
 )  # fmt: skip
 def test_an_area_has_one_spelling(said: str, kept: str) -> None:
     assert domain.area(said) == kept
