@@ -144,7 +144,10 @@ def test_please_do_not_start_again_is_no_start():
     assert read_request("do not send me messages again").kind == "stop"
 
 
-@pytest.mark.parametrize("text", ["", " ", "👍", "07700 900123", "...", "please", "thank you"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "👍", "07700 900123", "...", "please", "thank you", "no", "no thanks", "nie", "2 no", "bhejo", "na"],
+)
 def test_what_asks_nothing_is_a_contribution(text):
     assert read_request(text).kind == "contribution"
 
