@@ -27,7 +27,7 @@ REPLY_WITHIN = 4.0  # seconds for which the telephone waits for an answer before
 LONGEST_TEXT = 10_000  # characters
 STATES = {
     "accepted": "on its way",
-    "waiting": "the hub does not answer, it is tried again",
+    "waiting": "no answer, trying again",
     "received": "the hub has it",
     "refused": "the hub refused it",
     "given up": "given up",
@@ -130,7 +130,7 @@ def _telephone(exchange: Exchange, caller: Caller, hub_number: str) -> Blueprint
         id = exchange.text(sender=number, text=words[:LONGEST_TEXT])
         caller.call_now(id)
         _await_answer(exchange, number, since=id)
-        return redirect(url_for("telephone.show", number=number) + "#latest", 303)
+        return redirect(url_for("telephone.show", number=number), 303)
 
     @telephone.get("/simulator/emails")
     def emails() -> str:

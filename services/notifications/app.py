@@ -63,6 +63,7 @@ def build(
         catalogues=catalogues,
         hub_name=settings.hub_name,
         public_url=settings.public_url,
+        worker_id=settings.worker_id,
         clock=clock,
         new_id=new_id,
     )

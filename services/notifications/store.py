@@ -1,5 +1,6 @@
 """Where messages and people stand: MongoDB, one document each; a message and the event about it in one write."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -87,6 +88,11 @@ class Store:
             return_document=ReturnDocument.AFTER,
         )
         return None if found is None else _delivery(found)
+
+    def release(self, owner: str, *, now: datetime) -> int:
+        """Make due what an earlier life of this worker was sending when it died. Returns how many there were."""
+        held = {"next_at": {"$gt": now}, "lease": {"$regex": f"^{re.escape(owner)}/"}}
+        return self._deliveries.update_many(held, {"$set": {"next_at": now}}).modified_count
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """One message by our own id."""

@@ -51,14 +51,16 @@ class Notifications:
         catalogues: Catalogues,
         hub_name: str,
         public_url: str,
+        worker_id: str,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
+        """`worker_id` is this worker's lasting name: no two that live at once have the same."""
         self._store = store
         self._gateways = dict(gateways)
         self._catalogues = catalogues
         self._hub_name, self._public_url = hub_name, public_url
-        self._clock, self._new_id = clock, new_id
+        self._worker_id, self._clock, self._new_id = worker_id, clock, new_id
         self._news = threading.Event()  # Something may be due: look at once.
 
     def on_people(self, batch: Sequence[Incoming]) -> None:
@@ -74,34 +76,46 @@ class Notifications:
 
     def send_next(self) -> bool:
         """Claim and send the message that has been due longest. False when none is due."""
-        claimed = self._store.claim(lease=self._new_id(), now=self._clock())
+        claimed = self._claim()
         if claimed is not None:
             self._handle(claimed)
         return claimed is not None
 
     def send_due(self, stop: threading.Event) -> None:
-        """Send what is due until told to stop, several at once. An outage of MongoDB is waited out."""
+        """Send what is due until told to stop, several at once; first what this worker was sending when it died. An
+        outage of MongoDB is waited out.
+        """
         free = threading.Semaphore(AT_ONCE)
-        failures = 0
+        released, failures = False, 0
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="send") as pool:
             while not stop.is_set():
-                if not free.acquire(timeout=LOOK):
-                    continue
-                self._news.clear()
                 try:
-                    claimed = self._store.claim(lease=self._new_id(), now=self._clock())
+                    released = released or self._store.release(self._worker_id, now=self._clock()) >= 0
+                    self._send_one(pool, free)
                     failures = 0
                 except PyMongoError as e:
                     failures += 1
                     log.warning("sending waits: %s", e.__class__.__name__)
-                    free.release()
                     stop.wait(pause(failures, first=0.2, most=5))
-                    continue
-                if claimed is None:
-                    free.release()
-                    self._news.wait(LOOK)
-                else:
-                    pool.submit(self._handle_guarded, claimed, free)
+
+    def _send_one(self, pool: ThreadPoolExecutor, free: threading.Semaphore) -> None:
+        """Hand the next message to a thread; return after a while when no thread is free or no message due."""
+        if not free.acquire(timeout=LOOK):
+            return
+        claimed = None
+        try:
+            self._news.clear()
+            claimed = self._claim()
+        finally:
+            if claimed is None:
+                free.release()
+        if claimed is None:
+            self._news.wait(LOOK)
+        else:
+            pool.submit(self._handle_guarded, claimed, free)
+
+    def _claim(self) -> Delivery | None:
+        return self._store.claim(lease=f"{self._worker_id}/{self._new_id()}", now=self._clock())
 
     def note_receipt(self, gateway: str, receipt: Receipt) -> bool:
         """Note what a gateway told us. False: it is about no message of ours. Again changes nothing."""

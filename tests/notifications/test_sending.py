@@ -183,6 +183,18 @@ def test_a_worker_that_died_between_call_and_note_sends_again_under_the_same_key
     assert [one.outcome for one in state(hub).tries] == ["begun", "accepted"]
 
 
+def test_a_worker_that_comes_back_takes_up_at_once_what_it_was_sending(hub, peer, clock, eventually, run_in_thread):
+    hub.notifications.on_people([person()])
+    hub.notifications.on_replies([reply("its own"), reply("another's")])
+    for owner in ("notifications-1", "notifications-11"):
+        hub.store.claim(lease=f"{owner}/of the dead", now=clock())
+
+    run_in_thread(hub.notifications.send_due)
+
+    eventually(lambda: state(hub, "its own").state == "sent")
+    assert state(hub, "another's").state == "sending"
+
+
 def test_a_late_answer_to_a_dead_workers_call_does_not_send_a_third_time(hub, peer, clock):
     hub.notifications.on_people([person()])
     hub.notifications.on_replies([reply()])
@@ -232,7 +244,7 @@ def test_the_loop_sends_several_at_once_and_one_that_fails_stops_no_other(hub, p
 
 
 def test_two_workers_never_send_the_same_message(hub, settings, clock, peer, eventually, run_in_thread):
-    other = app.build(settings, clock=clock)
+    other = app.build(replace(settings, worker_id="notifications-2"), clock=clock)
     hub.notifications.on_people([person()])
     hub.notifications.on_replies([reply(f"message-{n}") for n in range(60)])
 

@@ -68,7 +68,6 @@ def test_a_worker_killed_between_call_and_note_sends_once_all_the_same(hub_and_p
     killed.notifications._note_attempt = never_noted
     with pytest.raises(SystemExit):
         killed.notifications.send_next()
-    hub.database["deliveries"].update_one({"state": "sending"}, {"$set": {"next_at": hub.notifications._clock()}})
     run_in_thread(hub.notifications.send_due)
 
     eventually(lambda: hub.notifications.delivery("feedback-1.receipt").state == "delivered")

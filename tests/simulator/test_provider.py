@@ -144,3 +144,16 @@ def test_messages_are_listed_by_person_direction_and_time(phone):
     assert texts(since=one) == ["two", "three"]
     assert texts(since=at) == ["two", "three"]
     assert texts(since="2999-01-01T00:00:00+00:00") == []
+
+
+def test_a_call_that_somebody_makes_is_not_made_by_another(phone, hub):
+    phone.caller.stop.set()
+    hub.answer = lambda path, body: 503
+    id = phone.text(**{"from": "+447700900001", "text": "hello"}).json()["id"]
+    books = exchange.Exchange(
+        phone.settings.simulator_db, engagement_url="", notifications_url="", number="", seconds=lambda: 1e11
+    )
+
+    assert books.claim(id).id == id
+    assert books.claim(id) is None
+    assert books.claim() is None
