@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.engagement import domain
+from services.engagement import contracts, domain
 from services.engagement.domain import Contribution, Given, Original, Part, Person, Status, Understood
 from services.engagement.gateways import InboundText
 from services.engagement.store import Store
@@ -82,7 +82,7 @@ class Engagement:
             replies = self._receipt(one, person, _channel(phone_number, email), given.language)
             one = replace(one, receipt_by=replies[0].channel if replies else None)
             try:
-                self._store.commit(*writes, self._store.new_feedback(one, replies, _received(one, replies)))
+                self._store.commit(*writes, self._store.new_feedback(one, replies, contracts.received(one, replies)))
                 return Receipt(one.reference, one.feedback_id, one.understood.language)
             except Conflict:
                 if kept := self._store.feedback(one.feedback_id):
@@ -116,7 +116,7 @@ class Engagement:
 
     def on_deliveries(self, batch: Sequence[events.Incoming]) -> None:
         """Note what became of messages. The same again, or older, changes nothing."""
-        told = [_delivery(one.state) for one in batch if one.state is not None]
+        told = [contracts.delivery(one.state) for one in batch if one.state is not None]
         gone = {one.key for one in batch if one.state is None}
         keep = [one for one in domain.latest(told).values() if one.delivery_id not in gone]
         self._store.keep_deliveries(keep, sorted(gone))
@@ -125,12 +125,12 @@ class Engagement:
         """The current state of all that engagement owns, and the replies owed in the last three days."""
         recent = self._clock() - domain.REPLIES_KEPT
         for person, replies in self._store.people():
-            yield events.record(_person_event(person), type="person.noted", time=self._clock())
-            yield from _due(one for one in replies if one.due_at >= recent)
+            yield events.record(contracts.person(person), type="person.noted", time=self._clock())
+            yield from contracts.due(one for one in replies if one.due_at >= recent)
         for one, replies in self._store.all_feedback():
             why = "feedback.received" if one.version == 1 else "feedback.extended"
-            yield events.record(_feedback_event(one), type=why, time=one.last_part_at or one.received_at)
-            yield from _due(reply for reply in replies if reply.due_at >= recent)
+            yield events.record(contracts.feedback(one), type=why, time=one.last_part_at or one.received_at)
+            yield from contracts.due(reply for reply in replies if reply.due_at >= recent)
 
     def _hear(self, part: Part, sender: str, attempt: int) -> tuple[str, list[Write]]:
         """What a text does to the state of this moment."""
@@ -178,7 +178,7 @@ class Engagement:
     ) -> Write:
         """The person's side of a text. It counts the text, so that of two at the same moment one is the first."""
         after = replace(after, texts=after.texts + 1)
-        records = [events.record(_person_event(after), type=why, time=now), *_due(replies)]
+        records = [events.record(contracts.person(after), type=why, time=now), *contracts.due(replies)]
         if known is None:
             return self._store.new_person(after, replies, records, now)
         told = after.version != known.version
@@ -186,8 +186,8 @@ class Engagement:
 
     def _keep(self, one: Contribution, replies: Sequence[events.Reply], now: datetime) -> Write:
         if one.version == 1:
-            return self._store.new_feedback(one, replies, _received(one, replies))
-        record = events.record(_feedback_event(one), type="feedback.extended", time=now)
+            return self._store.new_feedback(one, replies, contracts.received(one, replies))
+        record = events.record(contracts.feedback(one), type="feedback.extended", time=now)
         return self._store.changed_feedback(one, [record], now)
 
     def _giver(self, given: Given, number: str | None, email: str | None, now: datetime) -> tuple[list[Write], Person]:
@@ -199,7 +199,7 @@ class Engagement:
             return [], known
         language = given.language if given.language in KNOWN else None
         person = Person(self._new_id(), 1, key, phone=number, email=email, language=language)
-        record = events.record(_person_event(person), type="person.noted", time=now)
+        record = events.record(contracts.person(person), type="person.noted", time=now)
         return [self._store.new_person(person, [], [record], now)], person
 
     def _contact(self, sender: str) -> tuple[str, str | None]:
@@ -394,57 +394,3 @@ def _storable(text: str) -> str:
 
 def _busy() -> Unavailable:
     return Unavailable("changed-too-often", "Too many things happened to this person at once. Please try again.")
-
-
-def _received(one: Contribution, replies: Sequence[events.Reply]) -> list[events.Record]:
-    return [events.record(_feedback_event(one), type="feedback.received", time=one.received_at), *_due(replies)]
-
-
-def _due(replies: Any) -> Iterator[events.Record]:
-    for one in replies:
-        yield events.record(one, type="reply.due", time=one.due_at)
-
-
-def _feedback_event(one: Contribution) -> events.Feedback:
-    understood = one.understood
-    return events.Feedback(
-        feedback_id=one.feedback_id,
-        version=one.version,
-        reference=domain.shown(one.reference),
-        person_id=one.person_id,
-        channel=one.channel,
-        received_at=one.received_at,
-        language=understood.language,
-        language_confidence=understood.language_confidence,
-        text=understood.text,
-        would_help=understood.would_help,
-        area=understood.area,
-        communities=understood.communities,
-        may_answer=one.may_answer,
-        may_share=one.may_share,
-        may_hold_name=understood.may_hold_name,
-        state=one.state,
-    )
-
-
-def _person_event(one: Person) -> events.Person:
-    return events.Person(
-        person_id=one.person_id,
-        version=one.version,
-        phone=one.phone,
-        email=one.email,
-        language=one.language,
-        opted_out=one.opted_out,
-    )
-
-
-def _delivery(told: events.Delivery) -> domain.Delivery:
-    return domain.Delivery(
-        delivery_id=told.delivery_id,
-        version=told.version,
-        feedback_id=told.feedback_id,
-        kind=told.kind,
-        channel=told.channel,
-        state=told.state,
-        updated_at=told.updated_at,
-    )

@@ -22,7 +22,8 @@ from services.engagement.settings import Settings
 from services.engagement.usecases import Engagement
 from shared import i18n
 from shared.errors import Invalid, NotFound, Unavailable
-from shared.web import N_, create_app, current_language
+from shared.i18n import N_
+from shared.web import create_app, current_language
 
 log = logging.getLogger(__name__)
 
