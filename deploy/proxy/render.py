@@ -1,4 +1,4 @@
-"""Write the proxy's own error pages from the catalogues, in all languages at once: the proxy knows no reader's language.
+"""Write the proxy's own error pages from the catalogues, in all languages: it knows no reader's language.
 
 `python -m deploy.proxy.render` after a change of words; a test fails when the pages are out of step.
 """
@@ -7,10 +7,11 @@ from html import escape
 from pathlib import Path
 
 from shared import i18n
-from shared.web import ERROR_PAGES
+from shared.web import ERROR_PAGES, OUR_FAULT
 
 FOLDER = Path(__file__).parent / "pages"
-PAGES = {"away.html": 503, "too-large.html": 413}
+# A service that went away in the middle of a request may have saved it: that page promises nothing.
+PAGES = {"away.html": OUR_FAULT, "too-large.html": ERROR_PAGES[413]}
 
 _PAGE = """<!doctype html>
 <html lang="{lang}">
@@ -34,20 +35,20 @@ p {{ margin: 0; }}
 """
 
 
-def render(status: int, catalogues: i18n.Catalogues) -> str:
-    """The page for an HTTP status, a section for each language, the default language first."""
-    title, advice = ERROR_PAGES[status]
+def render(words: tuple[str, str], catalogues: i18n.Catalogues) -> str:
+    """The page that says these words, a title and what to do, in a section for each language."""
+    title, advice = words
     sections = ""
     for language in catalogues.languages():
         heading = "h1" if language.tag == i18n.DEFAULT else "h2"
-        words = (escape(catalogues.text(language.tag, message)) for message in (title, advice))
+        said = (escape(catalogues.text(language.tag, message)) for message in (title, advice))
         sections += '<section lang="{}" dir="{}">\n<{h}>{}</{h}>\n<p>{}</p>\n</section>\n'.format(
-            language.tag, language.dir, *words, h=heading
+            language.tag, language.dir, *said, h=heading
         )
     heading = escape(catalogues.text(i18n.DEFAULT, title))
     return _PAGE.format(lang=i18n.DEFAULT, title=heading, sections=sections)
 
 
 if __name__ == "__main__":
-    for name, status in PAGES.items():
-        (FOLDER / name).write_text(render(status, i18n.load()), "utf-8")
+    for name, words in PAGES.items():
+        (FOLDER / name).write_text(render(words, i18n.load()), "utf-8")
