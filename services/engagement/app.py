@@ -45,13 +45,14 @@ class Hub:
 def build(
     given: Settings | None = None,
     *,
+    database: Database | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     new_id: Callable[[], str] = lambda: b32encode(secrets.token_bytes(17)).decode().lower()[:26],
 ) -> Hub:
     """Put engagement together. Nothing is connected yet. Raises SettingsError, CatalogueIncomplete."""
     given = given or settings.load(Settings)
     reading.load()
-    database = mongo.connect(given.mongo_url)
+    database = mongo.connect(given.mongo_url) if database is None else database
     store = Store(database)
     engagement = Engagement(
         store=store,

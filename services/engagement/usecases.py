@@ -7,7 +7,7 @@ import hashlib
 import json
 from base64 import b32encode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -275,16 +275,19 @@ class Engagement:
         """What is passed on: names, numbers and addresses hidden. A text beyond the limit is passed on in part."""
         text = self._reading.clean(original.text[: domain.LONGEST_TEXT])
         detection = self._reading.detect(text)
-        words, *others = [self._reading.hide(one) for one in (text, original.would_help or "", *original.communities)]
-        area = self._hidden_area(original.area or "")
+        words = self._reading.hide(text)
+        would_help = self._reading.hide(original.would_help) if original.would_help else None
+        communities = [self._reading.hide(one) for one in original.communities]
+        area, named_area = self._hidden_area(original.area) if original.area else (None, False)
+        read = [words, *communities, *([would_help] if would_help else [])]
         return Understood(
             text=words.text,
             language=detection.language,
             language_confidence=detection.confidence,
-            may_hold_name=any(one.may_hold_name for one in (words, *others)) or area[1],
-            would_help=others[0].text or None,
-            area=area[0] or None,
-            communities=tuple(one.text for one in others[1:]),
+            may_hold_name=named_area or any(one.may_hold_name for one in read),
+            would_help=would_help.text if would_help else None,
+            area=area,
+            communities=tuple(one.text for one in communities),
         )
 
     def _hidden_area(self, area: str) -> tuple[str, bool]:
@@ -374,7 +377,7 @@ def _channel(number: str | None, email: str | None) -> str | None:
 
 def _fingerprint(given: Given) -> str:
     """The same for the same contribution, whatever caused it."""
-    values = {name: value for name, value in asdict(given).items() if name != "cause"}
+    values = {name: value for name, value in vars(given).items() if name != "cause"}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

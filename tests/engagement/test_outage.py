@@ -10,7 +10,7 @@ from flask import Flask
 from deploy import servers
 from services.engagement import app
 from services.engagement.settings import Settings
-from shared import settings
+from shared import mongo, settings
 from shared.signing import webhook_headers
 
 from .conftest import SIMULATOR_SECRET, nonce_of
@@ -27,8 +27,7 @@ def own_mongod(tmp_path: Path) -> Iterator[servers.Server]:
 
 @pytest.fixture
 def own_app(own_mongod: servers.Server, environment: dict[str, str]) -> Iterator[Flask]:
-    url = f"mongodb://127.0.0.1:{own_mongod.port}/outage?replicaSet=rs0"
-    hub = app.build(settings.load(Settings, {**environment, "MONGO_URL": url}))
+    hub = _hub(own_mongod.port, environment)
     yield app.web(hub=hub)
     hub.database.client.close()
 
@@ -71,8 +70,7 @@ def test_an_outage_loses_no_words(
 
 def test_a_start_without_mongodb_is_made_good_later(tmp_path: Path, environment: dict[str, str]) -> None:
     port = servers.free_port()
-    url = f"mongodb://127.0.0.1:{port}/late?replicaSet=rs0"
-    hub = app.build(settings.load(Settings, {**environment, "MONGO_URL": url}))
+    hub = _hub(port, environment)
     client = app.web(hub=hub).test_client()
     assert client.post("/api/v1/feedback", json={"text": WORDS}).status_code == 503
 
@@ -83,3 +81,9 @@ def test_a_start_without_mongodb_is_made_good_later(tmp_path: Path, environment:
     finally:
         hub.database.client.close()
         server.stop()
+
+
+def _hub(port: int, environment: dict[str, str]) -> app.Hub:
+    """Engagement, with little patience, so that an outage is known soon."""
+    database = mongo.connect(f"mongodb://127.0.0.1:{port}/outage?replicaSet=rs0", patience=1)
+    return app.build(settings.load(Settings, environment), database=database)

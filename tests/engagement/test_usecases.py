@@ -259,6 +259,17 @@ def test_a_repeated_part_is_known(hub: Hub, clock: Clock, database: Database) ->
     assert database["feedback"].count_documents({}) == 1
 
 
+def test_a_contribution_changed_by_somebody_else_is_not_written_over(hub: Hub, clock: Clock) -> None:
+    receipt = hub.engagement.give_feedback(given())
+    kept = hub.store.feedback(receipt.feedback_id)
+    assert kept
+    change = hub.store.changed_feedback(replace(kept, version=2), [], clock())
+    hub.store.commit(change)
+
+    with pytest.raises(Conflict):
+        hub.store.commit(change)
+
+
 def test_the_status_tells_the_way_and_no_words(hub: Hub, clock: Clock) -> None:
     receipt = hub.engagement.give_feedback(given(phone=PHONE, may_answer=True))
     hub.engagement.on_deliveries(
