@@ -53,10 +53,6 @@ def _now(database: Database) -> datetime:
     return database.command("hello", codec_options=database.codec_options)["localTime"]
 
 
-def _now(database: Database) -> datetime:
-    return database.command("hello", codec_options=database.codec_options)["localTime"]
-
-
 def _broker(beats: list[dict]) -> tuple[str, str]:
     if not beats:
         return "warn", "not known: no worker is at work"

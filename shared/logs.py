@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 ALLOWED = frozenset(
     (
@@ -31,7 +32,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line; numbers and addresses masked."""
-        line = {
+        line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "service": self._service,

@@ -16,7 +16,7 @@ from typing import Any
 
 from bson import ObjectId, Timestamp
 from pymongo import ASCENDING, UpdateOne
-from pymongo.change_stream import DatabaseChangeStream
+from pymongo.change_stream import ChangeStream, DatabaseChangeStream
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
@@ -73,7 +73,7 @@ class Lease:
             upsert=True,
             return_document=True,
         )
-        if held["owner"] == self._owner:
+        if held is not None and held["owner"] == self._owner:
             self._renewed = time.monotonic()
             return True
         self._renewed = float("-inf")
@@ -179,7 +179,7 @@ class Relay:
 
 def _in_order(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The events by time of saving; those of one document never change places, even if the clock was set back."""
-    timed = []
+    timed: list[tuple[datetime, dict[str, Any]]] = []
     for document in documents:
         times = accumulate((event["at"] for event in document[FIELD]), max)
         timed.extend(zip(times, document[FIELD], strict=True))
@@ -199,7 +199,7 @@ def _published(document: dict[str, Any]) -> UpdateOne:
     )
 
 
-def _await_news(news: DatabaseChangeStream, *, later_than: Timestamp | None) -> None:
+def _await_news(news: ChangeStream, *, later_than: Timestamp | None) -> None:
     """Return when something was written after `later_than`, or when the stream has been silent for its nap."""
     while (change := news.try_next()) is not None:
         if later_than is None or change["clusterTime"] > later_than:

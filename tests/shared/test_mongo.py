@@ -1,6 +1,7 @@
 """Group commit: everybody hears the result of their own writes, and of nobody else's."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -165,6 +166,7 @@ def test_it_works_in_a_child_after_a_fork(mongo_url: str) -> None:
 
     child = os.fork()
     if not child:  # As gunicorn's workers do: a connection of its own, the committer's thread not there any more.
+        signal.alarm(10)  # seconds, for a child that would wait for ever
         try:
             parent._database = mongo.connect(mongo_url)
             parent.commit(insert("child"))
