@@ -98,7 +98,18 @@ def create_app(
 
 def current_language() -> str:
     """The language of this request: chosen by link, remembered in a cookie, or what the browser asks for."""
+    if "language" not in g:  # Found when it is first needed: an API request never needs it.
+        remembered = request.cookies.get("lang", "")
+        g.language = language_asked() or (
+            remembered if remembered in i18n.LANGUAGES else i18n.negotiate(list(request.accept_languages.values()))
+        )
     return g.language
+
+
+def language_asked() -> str | None:
+    """The language that the address itself asks for (`?lang=ur`), or None."""
+    asked = request.args.get("lang", "")
+    return asked if asked in i18n.LANGUAGES else None
 
 
 def problem(status: int, slug: str, detail: str, *, fields: Mapping[str, Any] | None = None) -> Response:
@@ -124,36 +135,25 @@ class _Api(Api):
 
 
 def _languages(app: Flask, catalogues: i18n.Catalogues, hub_name: str) -> None:
-    known = {language.tag for language in catalogues.languages()}
-
-    @app.before_request
-    def choose() -> None:
-        asked = request.args.get("lang", "")
-        remembered = request.cookies.get("lang", "")
-        g.language_asked = asked if asked in known else None
-        g.language = g.language_asked or (
-            remembered if remembered in known else i18n.negotiate(list(request.accept_languages.values()))
-        )
-
     @app.after_request
     def remember(response: Response) -> Response:
-        if g.get("language_asked"):
+        if request.query_string and (asked := language_asked()):
             response.set_cookie(
                 "lang",
-                g.language,
+                asked,
                 max_age=LANGUAGE_COOKIE_AGE,
                 samesite="Lax",
                 httponly=True,
-                secure=app.config.get("SECURE_COOKIES", False),
+                secure=app.config["SECURE_COOKIES"],
             )
         if response.mimetype == "text/html":
-            response.content_language = [g.get("language", i18n.DEFAULT)]
+            response.content_language = [current_language()]
             response.vary.update(["Accept-Language", "Cookie"])
         return response
 
     @app.context_processor
     def words() -> dict[str, Any]:
-        language = g.get("language", i18n.DEFAULT)
+        language = current_language()
         return {
             "lang": language,
             "dir": i18n.LANGUAGES[language].dir,
@@ -184,21 +184,20 @@ def _content_hash(path: str) -> str:
 
 def _headers(app: Flask, *, https: bool) -> None:
     app.config["SECURE_COOKIES"] = https
+    always = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        **({"Strict-Transport-Security": "max-age=31536000"} if https else {}),
+    }
 
     @app.after_request
     def add(response: Response) -> Response:
-        headers = response.headers
-        headers.setdefault(
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-            "frame-ancestors 'none'",
-        )
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        if https:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        if request.endpoint != "static":
-            headers.setdefault("Cache-Control", "no-store")
+        there = {name.lower() for name, _ in response.headers}
+        response.headers.extend((name, value) for name, value in always.items() if name.lower() not in there)
+        if "cache-control" not in there and request.endpoint != "static":
+            response.headers["Cache-Control"] = "no-store"
         return response
 
 
@@ -241,8 +240,6 @@ def _answer_error(error: Exception) -> Response:
         response = problem(status, slug, detail, fields=fields)
     else:
         title, advice = ERROR_PAGES.get(status, OUR_FAULT if status >= 500 else ERROR_PAGES[400])
-        if "language" not in g:
-            g.language = i18n.DEFAULT
         response = make_response(render_template("error.html", title=title, advice=advice, status=status), status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -10,8 +10,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from shared.errors import Invalid
+
+Channel = Literal["web", "api", "sms"]
+ContactChannel = Literal["sms", "email"]
+State = Literal["received", "withdrawn"]
 
 N_ = str  # Marks a sentence for the catalogues, which find it by this name; web.py translates it where it is shown.
 
@@ -58,7 +63,7 @@ class Given:
     """
 
     cause: str
-    channel: str
+    channel: Channel
     text: str
     would_help: str = ""
     area: str = ""
@@ -113,17 +118,17 @@ class Contribution:
     version: int
     reference: str
     person_id: str
-    channel: str
+    channel: Channel
     received_at: datetime
     original: Original
     understood: Understood
     may_answer: bool
     may_share: bool
     fingerprint: str
-    state: str = "received"
+    state: State = "received"
     parts: tuple[Part, ...] = ()
     last_part_at: datetime | None = None
-    receipt_by: str | None = None
+    receipt_by: ContactChannel | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Person:
     phone: str | None = None
     email: str | None = None
     language: str | None = None
-    opted_out: tuple[str, ...] = ()
+    opted_out: tuple[ContactChannel, ...] = ()
     texts: int = 0
     handled: tuple[str, ...] = ()
 
@@ -168,7 +173,7 @@ class Status:
     overdue: bool
     language: str
     deliveries: tuple[Delivery, ...] = ()
-    receipt_by: str | None = None
+    receipt_by: ContactChannel | None = None
 
 
 def reference(feedback_id: str, attempt: int = 0) -> str:
@@ -227,7 +232,7 @@ def reply_language(understood: Understood, *others: str | None, known: Sequence[
     is, or the default.
     """
     detected = understood.language if understood.language_confidence >= SURE_ENOUGH else None
-    return next((tag for tag in (detected, *others) if tag in known), default)
+    return next((tag for tag in (detected, *others) if tag and tag in known), default)
 
 
 def with_language(person: Person, understood: Understood, *, known: Sequence[str]) -> Person:
@@ -242,7 +247,7 @@ def stopped(person: Person, cause: str) -> Person:
     """The person after they asked for no more texts. Unchanged when they had, or when this request was handled."""
     if "sms" in person.opted_out:
         return person
-    return _asked(person, cause, tuple(sorted({*person.opted_out, "sms"})))
+    return _asked(person, cause, (*person.opted_out, "sms"))
 
 
 def started(person: Person, cause: str) -> Person:
@@ -252,7 +257,7 @@ def started(person: Person, cause: str) -> Person:
     return _asked(person, cause, tuple(channel for channel in person.opted_out if channel != "sms"))
 
 
-def _asked(person: Person, cause: str, opted_out: tuple[str, ...]) -> Person:
+def _asked(person: Person, cause: str, opted_out: tuple[ContactChannel, ...]) -> Person:
     if cause in person.handled:
         return person
     handled = (*person.handled, cause)[-REMEMBERED:]

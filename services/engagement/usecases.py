@@ -4,15 +4,14 @@ Law: what comes twice is answered as the first time; under `Unavailable` nothing
 """
 
 import hashlib
-import json
 from base64 import b32encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from services.engagement import contracts, domain
-from services.engagement.domain import Contribution, Given, Original, Part, Person, Status, Understood
+from services.engagement.domain import ContactChannel, Contribution, Given, Original, Part, Person, Status, Understood
 from services.engagement.gateways import InboundText
 from services.engagement.store import Store
 from shared import events, i18n, phone
@@ -22,6 +21,7 @@ from shared.signing import keyed_hash
 
 TRIES = 8  # Others may write the same person at the same moment; each try reads and decides anew.
 KNOWN = tuple(i18n.LANGUAGES)
+Confirmation = Literal["stopped", "started"]
 
 
 class Reading(Protocol):
@@ -298,7 +298,7 @@ class Engagement:
         return hidden.text, hidden.may_hold_name
 
     def _receipt(
-        self, one: Contribution, person: Person, channel: str | None, page_language: str | None
+        self, one: Contribution, person: Person, channel: ContactChannel | None, page_language: str | None
     ) -> list[events.Reply]:
         """The receipt that is due: none without a channel, and none to who asked us to stop."""
         if channel is None or channel in person.opted_out:
@@ -320,7 +320,9 @@ class Engagement:
             )
         ]
 
-    def _confirmation(self, part: Part, person: Person, kind: str, asked_in: str | None, now: datetime) -> events.Reply:
+    def _confirmation(
+        self, part: Part, person: Person, kind: Confirmation, asked_in: str | None, now: datetime
+    ) -> events.Reply:
         """STOP and START are answered in the language of the word itself, unless it is English: everybody uses that."""
         own_word = asked_in if asked_in != i18n.DEFAULT else None
         choices = (own_word, person.language, asked_in)
@@ -341,7 +343,7 @@ class _Request:
 
     change: Callable[[Person, str], Person]
     event: str
-    kind: str
+    kind: Confirmation
 
 
 _REQUESTS = {
@@ -371,14 +373,14 @@ def _checked(given: Given) -> tuple[str | None, str | None]:
     return number, email
 
 
-def _channel(number: str | None, email: str | None) -> str | None:
+def _channel(number: str | None, email: str | None) -> ContactChannel | None:
     return "sms" if number else "email" if email else None
 
 
 def _fingerprint(given: Given) -> str:
     """The same for the same contribution, whatever caused it."""
-    values = {name: value for name, value in vars(given).items() if name != "cause"}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    values = [value for name, value in vars(given).items() if name != "cause"]
+    return hashlib.sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _replayed(kept: Contribution, again: Contribution) -> Receipt:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask_smorest import Blueprint as ApiBlueprint
 from werkzeug.wrappers import Response as Redirection
 
@@ -23,7 +23,7 @@ from services.engagement.usecases import Engagement
 from shared import i18n
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.i18n import N_
-from shared.web import create_app, current_language
+from shared.web import create_app, current_language, language_asked
 
 log = logging.getLogger(__name__)
 
@@ -192,11 +192,11 @@ def _page(template: str, code: int = 200, **values: Any) -> Response:
 
 def _see_other(endpoint: str, reference: str) -> Redirection:
     """To the page that may be loaded again without sending again. The language goes along, cookie or not."""
-    return redirect(url_for(endpoint, reference=reference, lang=g.language_asked), 303)
+    return redirect(url_for(endpoint, reference=reference, lang=language_asked()), 303)
 
 
 def _words(catalogues: i18n.Catalogues, settings: Settings) -> dict[str, Any]:
-    language = g.get("language", i18n.DEFAULT)
+    language = current_language()
     return {
         "operator": settings.operator or catalogues.text(language, OPERATOR),
         "sms_number": settings.sms_number,
@@ -224,7 +224,7 @@ def _steps(status: Status, say: Callable[..., str]) -> list[tuple[str, str, str,
         if (message := RECEIPTS.get((one.channel, state))) and one.kind == "receipt":
             steps.append(("done", say(message), day(one.updated_at), ""))
     late = say(N_("This is later than we promised. We are sorry.")) if status.overdue else ""
-    steps.append(("now", say(N_("Your words are being read")), say(N_("by %(date)s"), date=day(status.read_by)), late))
+    steps.append(("now", say(N_("Your words wait to be read")), say(N_("by %(date)s"), date=day(status.read_by)), late))
     steps.append(("later", say(N_("You find here what is done about it")), "", ""))
     return steps
 

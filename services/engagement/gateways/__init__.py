@@ -3,9 +3,10 @@
 Law: what is ours to blame is never answered with a 4xx, because a provider gives up after one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from werkzeug.datastructures import Headers
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Call:
     """One call of a provider: the public address as it used it, query included, and what it sent."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
     charset: str | None
 

@@ -86,6 +86,8 @@ def hide(text: str) -> Hidden:
 
     Digits of any script count as digits. Never raises. Time is linear in the length of `text`.
     """
+    if not text:
+        return _NOTHING
     masked = _TAG.sub(_masked, _plain_digits(text.replace(_MASK, "\ufffd")))
     spans: list[Span] = []
     for _ in range(ROUNDS):
@@ -104,6 +106,9 @@ def hide(text: str) -> Hidden:
         found=tuple(Found(kind=kind, start=start, end=end) for start, end, kind in spans),
         may_hold_name=named or names.may_hold_name(masked),
     )
+
+
+_NOTHING = Hidden(text="", found=(), may_hold_name=False)
 
 
 def _rules(text: str) -> Iterator[Rule]:
