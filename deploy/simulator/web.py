@@ -62,7 +62,7 @@ def _provider(exchange: Exchange, secret: bytes, seconds: Callable[[], float]) -
     @provider.post("/send")
     def send() -> Response:
         body = request.get_data()
-        verify_webhook(secret, request.headers, body, now=seconds())
+        verify_webhook(secret, request.headers, body, now=seconds())  # type: ignore[arg-type]
         given = _fields(("to", "text"), ("channel", "subject", "reference"))
         if given["channel"] not in ("", "sms", "email"):
             raise Invalid("channel-unknown", "A channel is sms or email.")
@@ -98,10 +98,17 @@ def _drills(exchange: Exchange, caller: Caller) -> Blueprint:
 
     @drills.get("/messages")
     def messages() -> Response:
-        wanted = {name: request.args.get(name, "") for name in ("number", "since", "direction", "channel")}
-        if wanted["number"].startswith(" "):  # A plus that was not escaped arrives as a space.
-            wanted["number"] = "+" + wanted["number"].strip()
-        return jsonify(exchange.messages(**wanted))
+        wanted = request.args
+        number = wanted.get("number", "")
+        if number.startswith(" "):  # A plus that was not escaped arrives as a space.
+            number = "+" + number.strip()
+        found = exchange.messages(
+            number=number,
+            since=wanted.get("since", ""),
+            direction=wanted.get("direction", ""),
+            channel=wanted.get("channel", ""),
+        )
+        return jsonify(found)
 
     return drills
 

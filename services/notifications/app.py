@@ -47,13 +47,14 @@ class Built:
 def build(
     settings: Settings | None = None,
     *,
+    database: Database | None = None,
     gateways: Mapping[str, Any] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     new_id: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> Built:
     """Everything but the processes. Connects to nothing yet."""
     settings = settings or load(Settings)
-    database = mongo.connect(settings.mongo_url)
+    database = mongo.connect(settings.mongo_url) if database is None else database
     store = Store(database)
     catalogues = i18n.load(HERE / "translations")
     gateways = _gateways(settings, clock) if gateways is None else gateways

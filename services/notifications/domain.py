@@ -245,7 +245,8 @@ def after_attempt(
     """A message after the answer to a call. `lease` is the caller's: when somebody else has the message by now,
     only good news count. What a receipt said meanwhile stands.
     """
-    event: Event = "accepted" if attempt.ok else "again" if attempt.retryable else "refused"
+    event: Literal["accepted", "again", "refused"]
+    event = "accepted" if attempt.ok else "again" if attempt.retryable else "refused"
     if not attempt.ok and delivery.lease != lease:
         return delivery
     tries = _answered(delivery.tries, Try(now, event, gateway, attempt.reason))
@@ -298,7 +299,7 @@ def published(delivery: Delivery) -> Published:
 
 def language_for(delivery: Delivery, person: Person) -> str:
     """The language to write in: the one the reply asks for, else the person's, else the hub's own."""
-    return next((tag for tag in (delivery.language, person.language) if tag in LANGUAGES), DEFAULT)
+    return next((tag for tag in (delivery.language, person.language) if tag and tag in LANGUAGES), DEFAULT)
 
 
 def _next(delivery: Delivery, event: Event, reason: str, now: datetime, **changes: object) -> Delivery:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, InsertOne, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, IndexModel, InsertOne, ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
@@ -31,10 +31,14 @@ class Store:
         """Create the indexes. Doing it again changes nothing."""
         outbox.ensure_index(self._database, COLLECTIONS)
         health.ensure_index(self._database)
-        self._deliveries.create_index([("next_at", ASCENDING)], sparse=True, name="due")
-        self._deliveries.create_index([("awaiting", ASCENDING)], sparse=True, name="awaiting")
-        self._deliveries.create_index([("provider_id", ASCENDING)], sparse=True, name="provider_id")
-        self._deliveries.create_index("updated_at", expireAfterSeconds=KEPT, name="kept")
+        self._deliveries.create_indexes(
+            [
+                IndexModel([("next_at", ASCENDING)], sparse=True, name="due"),
+                IndexModel([("awaiting", ASCENDING)], sparse=True, name="awaiting"),
+                IndexModel([("provider_id", ASCENDING)], sparse=True, name="provider_id"),
+                IndexModel([("updated_at", ASCENDING)], expireAfterSeconds=KEPT, name="kept"),
+            ]
+        )
 
     def note_people(self, heard: Iterable[tuple[str, Person | None]], *, now: datetime) -> None:
         """Keep the newest state of each person, in the order heard; None forgets their address and language.

@@ -8,6 +8,7 @@ from openapi_spec_validator import validate
 
 from services.notifications import app, domain
 from services.notifications.settings import Settings
+from shared import mongo
 from shared.events import Delivery
 from shared.signing import webhook_headers
 
@@ -100,11 +101,12 @@ def test_what_is_no_receipt_is_refused_as_a_problem(client, answer, status):
 
 def test_a_receipt_while_the_database_is_away_is_asked_for_again():
     settings = Settings(
-        mongo_url="mongodb://127.0.0.1:1/none?serverSelectionTimeoutMS=200", kafka_bootstrap="127.0.0.1:1",
+        mongo_url="mongodb://127.0.0.1:1/none", kafka_bootstrap="127.0.0.1:1",
         secret_key=SECRET, public_url="https://hub.example.org", simulator_url="http://127.0.0.1:1",
         simulator_secret=SECRET,
     )  # fmt: skip
-    client = app.web_of(app.build(settings)).test_client()
+    database = mongo.connect(settings.mongo_url, patience=0.3)
+    client = app.web_of(app.build(settings, database=database)).test_client()
 
     answer = receive(client, {"id": "p", "reference": "d", "state": "delivered"})
 

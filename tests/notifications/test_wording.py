@@ -1,8 +1,10 @@
 """What a message says in each language, and how many parts a text takes."""
 
 import itertools
+import re
 
 import pytest
+from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from services.notifications.wording import GSM, GSM_EXTENSION, WORDINGS, fewest_
 from shared import i18n
 
 CATALOGUES = i18n.load(app.HERE / "translations")
+PLACEHOLDER = re.compile(r"%\(\w+\)s")
 STOP = {"en-GB": "STOP", "pl": "STOP", "ur": "بند", "ar": "توقف", "pa": "ਬੰਦ"}
 START = {"en-GB": "START", "pl": "START", "ur": "شروع", "ar": "ابدأ", "pa": "ਸ਼ੁਰੂ"}
 
@@ -91,6 +94,20 @@ def test_a_receipt_says_the_reference_and_how_to_end_in_its_own_language(languag
     assert "K7MX-4TQP" in text
     assert STOP[language] in text
     assert START[language] in stopped
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES.values(), ids=lambda language: language.tag)
+def test_a_catalogue_holds_every_message_with_its_placeholders_and_nothing_else(language):
+    with open(app.HERE / "translations" / language.locale / "messages.po", "rb") as file:
+        catalogue = read_po(file, locale=language.locale)
+    wanted = {message for one in WORDINGS.values() for message in (one.text, one.subject) if message}
+
+    entries = {entry.id: entry for entry in catalogue if entry.id}
+
+    assert entries.keys() == wanted
+    for source, entry in entries.items():
+        assert not entry.fuzzy
+        assert set(PLACEHOLDER.findall(entry.string)) == set(PLACEHOLDER.findall(source))
 
 
 @pytest.mark.parametrize("language", [tag for tag in i18n.LANGUAGES if tag != "en-GB"])
