@@ -208,7 +208,9 @@ def test_what_cannot_be_read_is_held_as_it_came_and_the_partition_moves_on(
     assert (held.key, held.value) == (key, value)
 
 
-def test_an_outage_is_waited_out_and_nothing_is_held(consume, publish, person, database: Database, eventually) -> None:
+def test_an_outage_is_waited_out_by_a_member_and_nothing_is_held(
+    consume, publish, person, database: Database, eventually, caplog
+) -> None:
     outage = iter([Unavailable("database-away", "away")] * 4)
 
     def away(batch: Sequence[events.Incoming]) -> None:
@@ -224,6 +226,8 @@ def test_an_outage_is_waited_out_and_nothing_is_held(consume, publish, person, d
 
     assert sorted(handler.applied) == sorted(keys(0, 11))
     assert Quarantine(database).count() == 0
+    assert "batch waits" in caplog.text
+    assert "consumer waits" not in caplog.text  # That is: it did not leave the group and join it again.
 
 
 def test_a_broker_that_comes_late_is_waited_for(consume, person, tmp_path: Path, eventually) -> None:
