@@ -139,3 +139,19 @@ class Problem(Schema):
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
     errors = fields.Dict(metadata={"description": "What is wrong with each field."})
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/problem+json": {"schema": Problem}}}
+
+
+PROBLEMS = {
+    409: _problem("The Idempotency-Key was used for something else."),
+    413: _problem("The body is larger than 1 MiB."),
+    422: _problem("Some fields cannot be accepted; see `errors`."),
+    503: _problem("Nothing was kept. Wait `Retry-After` seconds."),
+}
+STATUS_PROBLEMS = {
+    404: _problem("Nothing is kept under this reference."),
+    422: _problem("This cannot be a reference."),
+}

@@ -32,7 +32,6 @@ PHONE_MISSING = N_("Write the mobile number that we may text.")
 EMAIL_MISSING = N_("Write the email address that we may write to.")
 REFERENCE_WRONG = N_("We do not know this reference. Check each letter. It looks like K7MX-4TQP.")
 _FOLDER = Path(__file__).parent
-_PROBLEM: Mapping[str, Any] = {"schema": schemas.Problem, "content_type": "application/problem+json"}
 _COMMAS = str.maketrans({"،": ",", ";": ",", "؛": ",", "、": ",", "\n": ","})
 
 
@@ -278,11 +277,7 @@ def _api(engagement: Engagement, public_url: str) -> ApiBlueprint:
             }
         },
     )
-    @api.alt_response(409, **_PROBLEM, description="The Idempotency-Key was used for something else.")
-    @api.alt_response(413, **_PROBLEM, description="The body is larger than 1 MiB.")
-    @api.alt_response(422, **_PROBLEM, description="Some fields cannot be accepted; see `errors`.")
-    @api.alt_response(503, **_PROBLEM, description="Nothing was kept. Wait `Retry-After` seconds.")
-    @api.doc(parameters=[schemas.IDEMPOTENCY_KEY])
+    @api.doc(parameters=[schemas.IDEMPOTENCY_KEY], responses=schemas.PROBLEMS)
     def post_feedback(values: dict[str, Any]) -> Response:
         """Give a contribution. It is kept before this answers 201."""
         receipt = engagement.give_feedback(_from_program(values))
@@ -300,8 +295,7 @@ def _api(engagement: Engagement, public_url: str) -> ApiBlueprint:
 
     @api.get("/<reference>")
     @api.response(200, schemas.FeedbackStatus)
-    @api.alt_response(404, **_PROBLEM, description="Nothing is kept under this reference.")
-    @api.alt_response(422, **_PROBLEM, description="This cannot be a reference.")
+    @api.doc(responses=schemas.STATUS_PROBLEMS)
     def get_status(reference: str) -> dict[str, Any]:
         """Tell what became of a contribution: never its words, never a contact."""
         status = engagement.status(reference)

@@ -1,0 +1,1 @@
+"""Whether engagement keeps what it promises."""

@@ -174,7 +174,10 @@ def test_every_answer_that_is_described_has_a_shape(description: dict[str, Any])
     post = description["paths"]["/api/v1/feedback"]["post"]
 
     assert {"201", "409", "413", "422", "503"} <= post["responses"].keys()
-    assert "application/problem+json" in post["responses"]["409"]["content"]
+    for status in ("409", "413", "422", "503"):
+        assert post["responses"][status]["content"] == {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        }
     assert [one["name"] for one in post["parameters"]] == ["Idempotency-Key"]
 
 
