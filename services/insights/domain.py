@@ -6,7 +6,7 @@ Law: a cell counts people, not messages; and no count leaves this service but th
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -78,20 +78,36 @@ class Traits(NamedTuple):
     themes: tuple[str, ...]
 
 
-@lru_cache(maxsize=10_000)  # Many contributions share their traits.
-def cells(traits: Traits) -> frozenset[Cell]:
-    """Every cell in which a person with such a contribution counts."""
-    month = traits.day[:7]
-    found = [Cell("day", month, traits.day)]
+def cells(traits: Traits) -> list[Cell]:
+    """Every cell in which a person with such a contribution counts, each once."""
+    day, language, channel, place, themes = traits
+    found = [*_apart_from_themes(day, language, channel, place)]
+    for theme in themes:
+        found += _of_theme(theme, day[:7], language, channel, place)
+    return found
+
+
+@lru_cache(maxsize=20_000)  # Many contributions have these in common.
+def _apart_from_themes(day: str, *crossed: str) -> tuple[Cell, ...]:
+    month = day[:7]
+    found = [Cell("day", month, day)]
     for period in (ALL, month):
         found.append(Cell("total", period))
-        found += [Cell(name, period, value) for name in CROSSED if (value := getattr(traits, name))]
-        for theme in traits.themes:
-            found.append(Cell("theme", period, theme))
-            found += [
-                Cell(f"theme.{name}", period, theme, value) for name in CROSSED if (value := getattr(traits, name))
-            ]
-    return frozenset(found)
+        found += [Cell(name, period, value) for name, value in _said(crossed)]
+    return tuple(found)
+
+
+@lru_cache(maxsize=20_000)
+def _of_theme(theme: str, month: str, *crossed: str) -> tuple[Cell, ...]:
+    found = []
+    for period in (ALL, month):
+        found.append(Cell("theme", period, theme))
+        found += [Cell(f"theme.{name}", period, theme, value) for name, value in _said(crossed)]
+    return tuple(found)
+
+
+def _said(crossed: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in zip(("language", "channel", "area"), crossed, strict=True) if value]
 
 
 # --- Facts ------------------------------------------------------------------------------------------------------------
@@ -139,7 +155,7 @@ def fact(feedback_id: str, state: Feedback | None, themes: tuple[str, ...] = ())
         _language(state.language),
         state.channel,
         area(state.area) if state.area else "",
-        themes,
+        tuple(dict.fromkeys(themes)),
     )
     return Fact(feedback_id, state.version, state.person_id, traits)
 
@@ -203,7 +219,7 @@ def recount(facts: Iterable[Fact]) -> Counter[Cell]:
     return changes((), list(facts))
 
 
-def _cells_of(facts: Sequence[Fact]) -> frozenset[Cell]:
+def _cells_of(facts: Sequence[Fact]) -> Collection[Cell]:
     if len(facts) == 1:
         return cells(facts[0].traits)
     return frozenset().union(*(cells(one.traits) for one in facts))
