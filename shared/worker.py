@@ -325,4 +325,10 @@ def relay(
         quarantine.hold(unsent)
         log.error("event could not be published", extra={"held": unsent.id})
 
-    return Relay(database, collections, publisher, owner=owner, set_aside=set_aside).run
+    def run(stop: threading.Event) -> None:
+        try:
+            Relay(database, collections, publisher, owner=owner, set_aside=set_aside).run(stop)
+        finally:
+            publisher.close()
+
+    return run

@@ -1,5 +1,6 @@
 """What the tests of the shared machinery have in common: a broker of their own, people and texts to write about."""
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,18 @@ from deploy import servers
 from shared import bus, events
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Commands set up the logging of a whole process; here it is put back. Kafka's client tells of each outage."""
+    root, kafka = logging.getLogger(), logging.getLogger("kafka")
+    handlers, level = root.handlers[:], root.level
+    kafka.setLevel(logging.CRITICAL)
+    yield
+    root.handlers[:] = [handler for handler in root.handlers if handler in handlers] or handlers
+    root.setLevel(level)
+    kafka.setLevel(logging.CRITICAL)
 
 
 @pytest.fixture
