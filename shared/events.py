@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from shared.errors import Invalid
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 DAY = 24 * 60 * 60  # seconds
 
 
@@ -189,7 +190,7 @@ def record(state: Any, *, type: str, time: datetime) -> Record:
         "datacontenttype": "application/json",
         "data": values,
     }
-    return Record(topic.name, key, json.dumps(envelope, ensure_ascii=False, separators=(",", ":")))
+    return Record(topic.name, key, _encode(envelope))
 
 
 def read(topic: str, key: bytes | str | None, value: bytes | str | None) -> Incoming:

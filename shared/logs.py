@@ -23,6 +23,9 @@ _ADDRESS = re.compile(r"[^\s@\"'<>]{1,64}@[^\s@\"'<>]{1,255}")
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){8,17}")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 class JsonFormatter(logging.Formatter):
     """One line of JSON a record: time, level, logger, message, then the allowed extra fields."""
 
@@ -45,7 +48,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             line["where"] = _where(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 def mask(text: str) -> str:

@@ -3,10 +3,9 @@
 Law: every write is acknowledged by a majority, journal included, before anybody is told that it happened.
 """
 
-import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -106,21 +105,42 @@ class Write:
     operation: Operation
 
 
-class Committer:
-    """Group commit: threads hand in their writes, one thread writes all that wait in one go, each hears its own result.
+class _Waiting:
+    """One caller's writes, and how it hears what became of them. A lock is the cheapest thing to wait on."""
 
-    Under load many requests share one majority acknowledgement, which costs less than one each; alone, a write
-    is on its way at once. Every group of writes handed in together is applied whole or not at all.
+    __slots__ = ("_turn", "error", "writes", "written")
+
+    def __init__(self, writes: Sequence[Write]) -> None:
+        self.writes = writes
+        self.written = False
+        self.error: Exception | None = None
+        self._turn = threading.Lock()
+        self._turn.acquire()
+
+    def wait(self) -> None:
+        self._turn.acquire()
+
+    def wake(self) -> None:
+        self._turn.release()
+
+
+class Committer:
+    """Group commit: callers hand in their writes, one of them writes all that wait, each hears its own result.
+
+    Under load many requests share one majority acknowledgement, which costs less than one each; alone, a caller
+    writes at once in its own thread. Every group of writes handed in together is applied whole or not at all.
     """
 
     LARGEST_BATCH = 200  # groups of writes; the same order of size as a request thread pool
+    GATHER = 0.003  # seconds that a leader lets others join, while more than one caller writes at a time
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._busy = False  # Whether the last batch had more than one caller.
         self._patience = database.client.options.timeout or PATIENCE
-        self._waiting: queue.SimpleQueue[tuple[Sequence[Write], Future]] = queue.SimpleQueue()
-        self._start = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._queue: list[_Waiting] = []
+        self._led = False
 
     def commit(self, *writes: Write) -> None:
         """Apply these writes together, durably.
@@ -129,90 +149,92 @@ class Committer:
         no document (somebody else changed it: read again and decide again), Unavailable when MongoDB is away. After
         Unavailable it is not known whether the writes happened: what is tried again must carry the same ids.
         """
-        self._run()
-        done: Future = Future()
-        self._waiting.put((writes, done))
-        with away_is_unavailable():
-            done.result()
+        one = _Waiting(writes)
+        with self._lock:
+            self._queue.append(one)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            one.wait()  # Until another caller has written it, or has left the lead to this one.
+        if not one.written:
+            self._lead(one)
+        if one.error is not None:
+            with away_is_unavailable():
+                raise one.error
 
-    def _run(self) -> None:
-        with self._start:  # Here and not in the constructor: a thread does not survive a fork.
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name="committer", daemon=True)
-                self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            batch = [self._waiting.get()]
-            while len(batch) < self.LARGEST_BATCH:
-                try:
-                    batch.append(self._waiting.get_nowait())
-                except queue.Empty:
-                    break
+    def _lead(self, leader: _Waiting) -> None:
+        """Write what waits, once, and leave the lead to the first of those who came meanwhile."""
+        if self._busy:
+            time.sleep(self.GATHER)
+        with self._lock:
+            batch, self._queue = self._queue[: self.LARGEST_BATCH], self._queue[self.LARGEST_BATCH :]
+        self._busy = len(batch) > 1
+        try:
             self._write(batch)
+        except Exception as e:  # Handed to every caller: they know what was asked for.
+            for one in batch:
+                one.error = one.error if one.written else e
+        finally:
+            self._pass_on(batch, leader)
 
-    def _write(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
-        try:
-            if len(batch) == 1:
-                self._write_alone(*batch[0])
-            elif all(len(writes) == 1 and isinstance(writes[0].operation, InsertOne) for writes, _ in batch):
-                self._write_inserts(batch)
-            else:
-                self._write_together(batch)
-        except Exception as e:  # Handed to every thread that waits: they know what was asked for.
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(e)
+    def _pass_on(self, batch: Sequence[_Waiting], leader: _Waiting) -> None:
+        with self._lock:
+            self._led = bool(self._queue)
+            if self._led:
+                self._queue[0].wake()
+        for one in batch:
+            one.written = True
+            if one is not leader:
+                one.wake()
 
-    def _write_alone(self, writes: Sequence[Write], done: Future) -> None:
-        try:
-            if len(writes) == 1:
-                _apply(self._database, writes, session=None)
-            else:
-                self._in_transaction(writes)
-        except Exception as e:
-            done.set_exception(e)
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        if len(batch) == 1:
+            self._write_alone(batch[0])
+        elif all(len(one.writes) == 1 and isinstance(one.writes[0].operation, InsertOne) for one in batch):
+            self._write_inserts(batch)
         else:
-            done.set_result(None)
+            self._write_together(batch)
 
-    def _write_inserts(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
+    def _write_alone(self, one: _Waiting) -> None:
+        try:
+            if len(one.writes) == 1:
+                _apply(self._database, one.writes, session=None)
+            else:
+                self._in_transaction(one.writes)
+        except Exception as e:
+            one.error = e
+        one.written = True
+
+    def _write_inserts(self, batch: Sequence[_Waiting]) -> None:
         """Single inserts need no transaction: each succeeds or fails by itself within one bulk write."""
-        by_collection: dict[str, list[tuple[Sequence[Write], Future]]] = {}
-        for writes, done in batch:
-            by_collection.setdefault(writes[0].collection, []).append((writes, done))
+        by_collection: dict[str, list[_Waiting]] = {}
+        for one in batch:
+            by_collection.setdefault(one.writes[0].collection, []).append(one)
         for name, entries in by_collection.items():
-            failed: dict[int, Exception] = {}
             try:
-                self._database[name].bulk_write([writes[0].operation for writes, _ in entries], ordered=False)
+                self._database[name].bulk_write([one.writes[0].operation for one in entries], ordered=False)
             except _UNSTORABLE:
                 self._write_each(entries)
-                continue
             except BulkWriteError as e:
                 if e.details.get("writeConcernErrors"):
                     raise
-                failed = {error["index"]: _as_error(error) for error in e.details["writeErrors"]}
-            for index, (_, done) in enumerate(entries):
-                if index in failed:
-                    done.set_exception(failed[index])
-                else:
-                    done.set_result(None)
+                for error in e.details["writeErrors"]:
+                    entries[error["index"]].error = _as_error(error)
+            for one in entries:
+                one.written = True
 
-    def _write_together(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
-        everything = [write for writes, _ in batch for write in writes]
+    def _write_together(self, batch: Sequence[_Waiting]) -> None:
         try:
-            self._in_transaction(everything)
+            self._in_transaction([write for one in batch for write in one.writes])
         except Exception as e:
             if is_away(e):
                 raise
             self._write_each(batch)
-        else:
-            for _, done in batch:
-                done.set_result(None)
 
-    def _write_each(self, batch: list[tuple[Sequence[Write], Future]]) -> None:
+    def _write_each(self, batch: Sequence[_Waiting]) -> None:
         """One group spoiled it for all, and nothing was written: each by itself, to find out which."""
-        for writes, done in batch:
-            self._write_alone(writes, done)
+        for one in batch:
+            self._write_alone(one)
 
     def _in_transaction(self, writes: Sequence[Write]) -> None:
         in_transaction(
