@@ -85,7 +85,7 @@ class ThemeReader:
 def load() -> ThemeReader:
     """Read the model, the keyword files and the table of themes from this package's folder."""
     themes = [Theme(row["slug"], row["name"], row["group"], row["definition"]) for row in read_theme_table()]
-    floor = {path.stem: keywords.load(path) for path in sorted((FOLDER / "keywords").glob("*.toml"))}
+    floor = {path.stem: keywords.load(path) for path in sorted((FOLDER / "words").glob("*.toml"))}
     return ThemeReader(themes, model.load(FOLDER), floor)
 
 

@@ -61,7 +61,7 @@ def test_the_model_card_quotes_what_the_sentences_measure(reader, language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_words_for_every_theme_and_for_no_other(reader, language):
-    table = tomllib.loads((themes.FOLDER / "keywords" / f"{language}.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((themes.FOLDER / "words" / f"{language}.toml").read_text(encoding="utf-8"))
 
     assert set(table["themes"]) == set(reader.themes)
     assert all(table["themes"].values())
