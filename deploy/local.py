@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy import servers
 from deploy.servers import Broker, CannotStart, Server
@@ -360,7 +361,8 @@ def _secrets(folder: Path) -> dict[str, str]:
     return json.loads(file.read_text())
 
 
-def _get_json(url: str) -> dict | list | None:
+def _get_json(url: str) -> Any:
+    """What an address answers, also with an error status; None when that is no JSON, or nothing."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return json.load(answer)

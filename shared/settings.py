@@ -8,11 +8,14 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.errors import Invalid
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class SettingsError(Invalid):
@@ -32,7 +35,7 @@ def load(settings: type[T], environment: Mapping[str, str] | None = None) -> T:
     given = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for field in dataclasses.fields(settings):  # type: ignore[arg-type]
+    for field in dataclasses.fields(settings):
         name, text = field.name.upper(), given.get(field.name.upper(), "")
         try:
             if text:

@@ -4,11 +4,19 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Protocol
 
 from shared.errors import Forbidden
 
 TOLERANCE = 5 * 60  # seconds; Standard Webhooks, "timestamp" (https://www.standardwebhooks.com)
+
+
+class Headers(Protocol):
+    """The headers of a request: `flask.request.headers`, or a mapping whose names are spelled as asked for."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """The value of a header, or the default."""
 
 
 def keyed_hash(key: bytes, *parts: str) -> bytes:
@@ -38,7 +46,7 @@ def webhook_headers(secret: bytes, *, id: str, body: bytes, now: float | None = 
     }
 
 
-def verify_webhook(secret: bytes, headers: Mapping[str, str], body: bytes, *, now: float | None = None) -> None:
+def verify_webhook(secret: bytes, headers: Headers, body: bytes, *, now: float | None = None) -> None:
     """Raise Forbidden unless one of the signatures fits and the timestamp is within five minutes."""
     try:
         timestamp = int(headers.get("webhook-timestamp", ""))

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_template, request, url_for
+from flask.json.provider import DefaultJSONProvider
 from flask_smorest import Api
 from jinja2 import ChoiceLoader, FileSystemLoader
 from pymongo.errors import PyMongoError
@@ -58,6 +59,13 @@ OUR_FAULT: _Words = (
 )
 
 
+class Json(DefaultJSONProvider):
+    """JSON in plain UTF-8, its fields in the order they were written in."""
+
+    ensure_ascii = False
+    sort_keys = False
+
+
 def create_app(
     service: str,
     *,
@@ -84,8 +92,7 @@ def create_app(
         OPENAPI_JSON_PATH="openapi.json",
         SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 60 * 60,
     )
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = Json(app)
     _languages(app, catalogues, hub_name)
     _headers(app, https=public_url.startswith("https:"))
     _request_log(app)

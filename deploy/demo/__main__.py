@@ -30,7 +30,7 @@ class Message:
     id: str
     text: str
     phone: str | None = None
-    area: str | None = None
+    area: str = ""
 
 
 def messages() -> Iterator[Message]:
@@ -41,7 +41,7 @@ def messages() -> Iterator[Message]:
         for row in csv.DictReader(file):
             by_text = chance.random() < 0.4
             phone = next(numbers) if by_text else None
-            yield Message(f"demo-{row['comment_id']}", row["text"], phone, None if by_text else chance.choice(AREAS))
+            yield Message(f"demo-{row['comment_id']}", row["text"], phone, "" if by_text else chance.choice(AREAS))
     for language, texts in tomllib.loads((HERE / "messages.toml").read_text("utf-8")).items():
         for n, text in enumerate(texts):
             yield Message(f"demo-{language}-{n}", text, next(numbers))

@@ -18,7 +18,7 @@ from deploy.simulator.exchange import FAILS_LATER, REFUSED_AT_ONCE, Exchange, Re
 from shared.errors import HubError, Invalid
 from shared.phone import to_e164
 from shared.signing import verify_webhook
-from shared.web import LARGEST_BODY, STATUS, problem
+from shared.web import LARGEST_BODY, STATUS, Json, problem
 
 HERE = Path(__file__).parent
 SHARED = Path(shared.__file__).parent
@@ -44,8 +44,7 @@ def create(
     app = Flask("simulator", static_folder=str(SHARED / "static"), static_url_path="/simulator/static")
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), FileSystemLoader(SHARED / "templates")])
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY)
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = Json(app)
     app.context_processor(lambda: _words(hub_name))
     app.after_request(_headers)
     app.register_error_handler(HubError, _explain)
@@ -62,7 +61,7 @@ def _provider(exchange: Exchange, secret: bytes, seconds: Callable[[], float]) -
     @provider.post("/send")
     def send() -> Response:
         body = request.get_data()
-        verify_webhook(secret, request.headers, body, now=seconds())  # type: ignore[arg-type]
+        verify_webhook(secret, request.headers, body, now=seconds())
         given = _fields(("to", "text"), ("channel", "subject", "reference"))
         if given["channel"] not in ("", "sms", "email"):
             raise Invalid("channel-unknown", "A channel is sms or email.")

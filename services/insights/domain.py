@@ -195,22 +195,22 @@ def changes(known: Iterable[Fact], new: Sequence[Fact]) -> Counter[Cell]:
     fact with one of the new ids belongs to. A person counts once in a cell, however many of their facts are in it.
     """
     replaced = {one.feedback_id for one in new}
-    before: dict[str, list[Fact]] = {}
-    kept: dict[str, list[Fact]] = {}
+    before: dict[str, list[Traits]] = {}
+    kept: dict[str, list[Traits]] = {}
     for one in known:
         if one.traits is not None:
-            before.setdefault(one.person_id, []).append(one)
+            before.setdefault(one.person_id, []).append(one.traits)
             if one.feedback_id not in replaced:
-                kept.setdefault(one.person_id, []).append(one)
+                kept.setdefault(one.person_id, []).append(one.traits)
     after = kept
     for one in new:
         if one.traits is not None:
-            after.setdefault(one.person_id, []).append(one)
+            after.setdefault(one.person_id, []).append(one.traits)
     delta: Counter[Cell] = Counter()
-    for facts in after.values():
-        delta.update(_cells_of(facts))
-    for facts in before.values():
-        delta.subtract(_cells_of(facts))
+    for contributions in after.values():
+        delta.update(_cells_of(contributions))
+    for contributions in before.values():
+        delta.subtract(_cells_of(contributions))
     return Counter({cell: by for cell, by in delta.items() if by})
 
 
@@ -219,10 +219,10 @@ def recount(facts: Iterable[Fact]) -> Counter[Cell]:
     return changes((), list(facts))
 
 
-def _cells_of(facts: Sequence[Fact]) -> Collection[Cell]:
-    if len(facts) == 1:
-        return cells(facts[0].traits)
-    return frozenset().union(*(cells(one.traits) for one in facts))
+def _cells_of(contributions: Sequence[Traits]) -> Collection[Cell]:
+    if len(contributions) == 1:
+        return cells(contributions[0])
+    return frozenset().union(*map(cells, contributions))
 
 
 # --- The feed ---------------------------------------------------------------------------------------------------------

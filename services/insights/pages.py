@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
@@ -65,9 +66,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Choice:
-    """A link that chooses what the page shows."""
+    """A link that chooses what the page shows. `name` None: all time, which the templates name."""
 
-    name: str
+    name: str | None
     address: str
     chosen: bool
 
@@ -183,7 +184,7 @@ def _periods(insights: Insights, chosen: str, only: tuple[str, str] | None) -> l
 def _choices(
     insights: Insights, names: Names, period: str, only: tuple[str, str] | None
 ) -> dict[str, Sequence[Choice]]:
-    found = {}
+    found: dict[str, Sequence[Choice]] = {}
     for by in domain.CROSSED:
         values = [row.value for row in insights.count(Question(by)).rows]
         found[by] = [
@@ -194,7 +195,7 @@ def _choices(
 
 
 def _address(period: str, only: tuple[str, str] | None) -> str:
-    given = {"period": None if period == ALL else period, "only": ":".join(only) if only else None}
+    given: dict[str, Any] = {"period": None if period == ALL else period, "only": ":".join(only) if only else None}
     return url_for(request.endpoint or "insights.show", **(request.view_args or {}), **given)
 
 

@@ -1,5 +1,7 @@
 """The shapes of the API: what may be asked, and what is answered, with examples for the OpenAPI description."""
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from services.insights import domain
@@ -16,7 +18,7 @@ LONGEST_PAGE = 500  # items
 class People(fields.Field):
     """A disclosed number: a multiple of 5, or "*"."""
 
-    def __init__(self, **more: object) -> None:
+    def __init__(self, **more: Any) -> None:
         super().__init__(metadata=PEOPLE, **more)
 
 
@@ -56,7 +58,9 @@ class Counts(Schema):
     """Numbers of people, never of messages. A person may be in several rows, so rows may add up to more."""
 
     by = fields.String()
-    only = fields.Dict(keys=fields.String(), values=fields.String(), metadata={"description": "The filter."})
+    chosen = fields.Dict(  # A Schema has an `only` of its own.
+        keys=fields.String(), values=fields.String(), data_key="only", metadata={"description": "The filter."}
+    )
     period = fields.String()
     people = People()
     as_of = fields.AwareDateTime(allow_none=True, metadata={"description": "When anything last changed."})

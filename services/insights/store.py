@@ -160,7 +160,8 @@ class Store:
         facts = [_write(one, known) for one in kept]
         counts = [_count(cell, by) for cell, by in sorted(delta.items())]
         feed = [_document(Entry(seen.items + place, item, now)) for place, item in enumerate(items, start=1)]
-        moved = {"batches": seen.batches + 1, "items": seen.items + len(feed), "as_of": now}
+        ledger = Ledger(seen.batches + 1, seen.items + len(feed), seen.log, now)
+        moved = {"batches": ledger.batches, "items": ledger.items, "as_of": now}
 
         def write(session: ClientSession) -> None:
             at = {"_id": LEDGER, "batches": seen.batches, "log": seen.log}
@@ -178,7 +179,7 @@ class Store:
 
         with away_is_unavailable():
             in_transaction(self._database, write)
-        return Ledger(moved["batches"], moved["items"], seen.log, now)
+        return ledger
 
 
 def _raise_duplicate(error: BulkWriteError) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from pymongo.errors import DuplicateKeyError
 
@@ -23,9 +23,17 @@ TRIES = 20  # for a batch, against batches of other workers
 class Reading(Protocol):
     """What the theme reader says of one text."""
 
-    themes: tuple[str, ...]
-    method: str
-    model: str
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """Slugs, strongest first."""
+
+    @property
+    def method(self) -> str:
+        """Who looked: "model", "keywords" or "none"."""
+
+    @property
+    def model(self) -> str:
+        """The version of what looked."""
 
 
 ReadThemes = Callable[[Sequence[tuple[str, str]]], Sequence[Reading]]
@@ -213,7 +221,7 @@ class Insights:
         return found
 
 
-def _has_words(state: Feedback | None) -> bool:
+def _has_words(state: Feedback | None) -> TypeGuard[Feedback]:
     return state is not None and state.state != "withdrawn"
 
 

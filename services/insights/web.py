@@ -57,7 +57,8 @@ def _fresh(body: Mapping[str, Any]) -> Response:
     response = jsonify(body)
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _counts(answer: Answer, names: Names) -> dict[str, Any]:

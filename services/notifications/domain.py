@@ -7,7 +7,7 @@ us of a message outweighs what we believe of it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from shared.errors import Conflict
 from shared.events import ContactChannel, DeliveryState, Person, Reply
@@ -19,6 +19,8 @@ Event = Literal[
     "claim", "wait", "cancel", "expire", "accepted", "again", "refused", "told_sent", "told_delivered", "told_failed"
 ]
 Outcome = Literal["begun", "accepted", "again", "refused"]
+Told = Literal["sent", "delivered", "failed"]  # by a receipt
+TOLD: Mapping[Told, Event] = {"sent": "told_sent", "delivered": "told_delivered", "failed": "told_failed"}
 
 LEASE = timedelta(seconds=60)  # longer than any call to a gateway takes
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0  # seconds between attempts
@@ -133,7 +135,7 @@ class Attempt:
 class Receipt:
     """What a gateway tells us afterwards. `delivery_id` is our own id where the gateway echoes it."""
 
-    state: Literal["sent", "delivered", "failed"]
+    state: Told
     reason: str
     delivery_id: str | None = None
     provider_id: str | None = None
@@ -267,7 +269,7 @@ def after_attempt(
 
 def after_receipt(delivery: Delivery, receipt: Receipt, *, gateway: str, now: datetime) -> Delivery:
     """A message after a receipt. The very same delivery when the receipt tells nothing new."""
-    event: Event = f"told_{receipt.state}"  # type: ignore[assignment]
+    event = TOLD[receipt.state]
     if move(delivery.state, event) == delivery.state:
         return delivery
     return _next(
@@ -302,9 +304,9 @@ def language_for(delivery: Delivery, person: Person) -> str:
     return next((tag for tag in (delivery.language, person.language) if tag and tag in LANGUAGES), DEFAULT)
 
 
-def _next(delivery: Delivery, event: Event, reason: str, now: datetime, **changes: object) -> Delivery:
+def _next(delivery: Delivery, event: Event, reason: str, now: datetime, **changes: Any) -> Delivery:
     state = move(delivery.state, event)
-    return replace(delivery, state=state, reason=reason, version=delivery.version + 1, updated_at=now, **changes)  # type: ignore[arg-type]
+    return replace(delivery, state=state, reason=reason, version=delivery.version + 1, updated_at=now, **changes)
 
 
 def _answered(tries: tuple[Try, ...], answer: Try) -> tuple[Try, ...]:

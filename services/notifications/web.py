@@ -39,7 +39,7 @@ def _receipts(notifications: Notifications, gateways: Mapping[str, ReadsReceipts
             raise NotFound("gateway-unknown", "No gateway with this name is switched on here.")
         query = request.query_string.decode("ascii", "replace")
         url = f"{public_url}{request.path}" + (f"?{query}" if query else "")
-        inbound = Inbound(request.headers, request.get_data(), url, request.args)  # type: ignore[arg-type]
+        inbound = Inbound(request.headers, request.get_data(), url, request.args)
         receipt = gateways[gateway].read_receipt(inbound)
         known = receipt is not None and notifications.note_receipt(gateway, receipt)
         return jsonify({"known": known})

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pymongo.database import Database
@@ -23,8 +24,8 @@ URDU = "ڈاکٹر کے پاس کوئی ترجمان نہیں ہے اور مجھ
 FULL = ("The surgery moved and there is no bus to it on Saturdays so we walk for an hour with the pram " * 2)[:153]
 
 
-def given(**values: object) -> Given:
-    return Given(**{"cause": "api:k1", "channel": "api", "text": ENGLISH, **values})  # type: ignore[arg-type]
+def given(**values: Any) -> Given:
+    return Given(**{"cause": "api:k1", "channel": "api", "text": ENGLISH, **values})
 
 
 def text(words: str, id: str = "m1", sender: str = PHONE) -> InboundText:

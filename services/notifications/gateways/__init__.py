@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from services.notifications import domain
 from services.notifications.domain import Attempt
+from shared.signing import Headers
 
 CONNECT, ANSWER = 3.0, 15.0  # seconds to a connection; and to the whole answer
 LARGEST_ANSWER = 1 << 16  # bytes
@@ -20,7 +21,7 @@ LARGEST_ANSWER = 1 << 16  # bytes
 class Inbound:
     """A request from a provider: headers, raw body, and the address as the provider called it, query included."""
 
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
     url: str
     query: Mapping[str, str]

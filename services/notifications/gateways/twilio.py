@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import urllib3
 
 from services.notifications import domain
-from services.notifications.domain import Attempt, Message, Receipt
+from services.notifications.domain import Attempt, Message, Receipt, Told
 from services.notifications.gateways import Inbound, connections, failure, post
 from shared.errors import Invalid
 from shared.signing import verify_twilio
@@ -43,7 +43,7 @@ CODES: Mapping[int, tuple[bool, str]] = {
     30008: (True, domain.NOT_DELIVERED),  # unknown error
 }
 # MessageStatus; those that are not here (queued, accepted, scheduled, sending, read, canceled …) tell nothing new.
-STATES: Mapping[str, str] = {
+STATES: Mapping[str, Told] = {
     "sent": "sent", "delivered": "delivered", "read": "delivered", "undelivered": "failed", "failed": "failed",
 }  # fmt: skip
 
@@ -100,7 +100,7 @@ class Twilio:
         if state is None:
             return None
         return Receipt(
-            state,  # type: ignore[arg-type]
+            state,
             _reason(state, said.get("ErrorCode", "")),
             delivery_id=inbound.query.get("delivery"),
             provider_id=said["MessageSid"],
