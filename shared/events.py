@@ -159,8 +159,7 @@ class Record:
     value: str | None
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(typing.NamedTuple):
     """One record read from a topic. `state` is None for a tombstone, and then `type` and `time` are too."""
 
     topic: str
@@ -256,28 +255,48 @@ def _state(contract: type, data: Any) -> Any:
     if not isinstance(data, Mapping):
         raise Invalid("event-data-malformed", f"The data of a {contract.__name__} is not an object.")
     values = {}
-    for name, required, convert in _readers(contract):
-        if name in data:
+    for name, as_it_is, convert, default in _readers(contract):
+        value = data.get(name, _MISSING)
+        if type(value) in as_it_is:
+            values[name] = value
+        elif value is _MISSING:
+            if default is None:
+                raise Invalid("event-field-missing", f"{contract.__name__}.{name} is missing.")
+            values[name] = default()
+        else:
             try:
-                values[name] = convert(data[name])
+                values[name] = convert(value)
             except (TypeError, ValueError, OverflowError) as e:
                 raise Invalid("event-field-wrong", f"{contract.__name__}.{name} cannot be read: {e}.") from e
-        elif required:
-            raise Invalid("event-field-missing", f"{contract.__name__}.{name} is missing.")
-    return contract(**values)
+    state = object.__new__(contract)
+    vars(state).update(values)  # What the frozen class's own __init__ does, at a fifth of the time.
+    return state
+
+
+_MISSING = object()
 
 
 @cache
-def _readers(contract: type) -> tuple[tuple[str, bool, Callable[[Any], Any]], ...]:
+def _readers(contract: type) -> tuple[tuple[str, frozenset[type], Callable[[Any], Any], Callable[[], Any] | None], ...]:
+    """For each field: its name, the types it may have as it comes, what converts others, what makes its default."""
     hints = typing.get_type_hints(contract)
     return tuple(
-        (
-            field.name,
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-            _reader(hints[field.name]),
-        )
+        (field.name, _as_it_is(hints[field.name]), _reader(hints[field.name]), _default(field))
         for field in dataclasses.fields(contract)
     )
+
+
+def _as_it_is(hint: Any) -> frozenset[type]:
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return frozenset().union(*map(_as_it_is, arguments))
+    return frozenset({hint}) if hint in (str, int, float, bool, types.NoneType) else frozenset()
+
+
+def _default(field: dataclasses.Field) -> Callable[[], Any] | None:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    return None if field.default is dataclasses.MISSING else lambda: field.default
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -16,25 +16,42 @@ def features(text: str) -> list[str]:
 
     A prefix keeps the kinds apart: ``w`` a word or a pair of words, ``c`` a piece of a word, ``n`` the length.
     """
-    words = _WORD.findall(plain(text))
-    found = ["w" + word for word in words]
-    found += [f"w{first} {second}" for first, second in pairwise(words)]
+    words = words_of(text)
+    found = [pair(first, second) for first, second in pairwise(words)]
     for word in words:
-        found += _pieces(word)
-    found.append(f"n{sum(len(words) >= length for length in LENGTHS)}")
+        found += of_word(word)
+    found.append(length(words))
     return found
 
 
-def plain(text: str) -> str:
-    """Fold case, width and accents, so that "Café", "CAFE" and "ｃａｆｅ" are one word."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
+def words_of(text: str) -> list[str]:
+    """The words of a text in their order, folded."""
+    return _WORD.findall(plain(text))
+
+
+def pair(first: str, second: str) -> str:
+    """The feature of two words side by side."""
+    return f"w{first} {second}"
+
+
+def length(words: Sequence[str]) -> str:
+    """The feature of a rough length."""
+    return f"n{sum(len(words) >= least for least in LENGTHS)}"
 
 
 # People repeat words far more than they invent them: remembering the pieces makes reading several times faster.
 @lru_cache(maxsize=50_000)
-def _pieces(word: str) -> tuple[str, ...]:
-    return tuple(_cut(f" {word} "))
+def of_word(word: str) -> tuple[str, ...]:
+    """The features of one word wherever it stands: itself and its pieces."""
+    return ("w" + word, *_cut(f" {word} "))
+
+
+def plain(text: str) -> str:
+    """Fold case, width and accents, so that "Café", "CAFE" and "ｃａｆｅ" are one word."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def _cut(edged: str) -> Iterator[str]:

@@ -22,8 +22,9 @@ from sklearn.svm import LinearSVC
 
 from services.insights.themes import FOLDER, read_theme_table
 from services.insights.themes.comments import Comments, read_comments
+from services.insights.themes.features import features
 from services.insights.themes.measures import overall, per_theme
-from services.insights.themes.model import new_vectorizer, save
+from services.insights.themes.model import save
 
 SEED = 7
 FOLDS = 5
@@ -53,7 +54,7 @@ class Fit:
 
 def fit(texts: Sequence[str], marks: np.ndarray) -> Fit:
     """One linear support vector machine per theme, over TF-IDF scaled by how telling each feature is for it."""
-    vectorizer = new_vectorizer(min_df=MIN_DF)
+    vectorizer = TfidfVectorizer(analyzer=features, min_df=MIN_DF, sublinear_tf=True, dtype=np.float32)
     vectorizer.fit(texts)
     is_word = np.array([name.startswith("w") for name in vectorizer.get_feature_names_out()])
     vectorizer.idf_ = np.where(is_word, WORD_WEIGHT, 1.0) * vectorizer.idf_
@@ -188,7 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scores = measure(comments, marks, slugs)
     final = fit(comments.texts, marks)
     offsets = final.intercepts - find_thresholds(comments.texts, marks)
-    version = save(FOLDER, slugs, final.vectorizer, final.weights, offsets)
+    names = final.vectorizer.get_feature_names_out()
+    idf = final.vectorizer.idf_
+    version = save(FOLDER, slugs, vocabulary=names, idf=idf, weights=final.weights, offsets=offsets)
     scores = {
         "version": version,
         "date": datetime.now(UTC).date().isoformat(),

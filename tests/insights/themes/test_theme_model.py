@@ -5,9 +5,11 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from services.insights.themes import FOLDER, evaluate, load, model, read_theme_table, train
 from services.insights.themes.comments import read_comments
+from services.insights.themes.features import features
 from services.insights.themes.measures import overall, per_theme
 
 SCORES = json.loads((FOLDER / train.SCORES).read_text(encoding="utf-8"))
@@ -112,3 +114,27 @@ def test_measures_follow_their_definitions():
         "hamming_loss": 0.1667,  # 2 of 12
     }
     assert per_theme(marks, found, ["a", "b", "c"])["b"] == {"texts": 2, "precision": 1.0, "recall": 0.5, "f1": 0.6667}
+
+
+def test_the_model_scores_texts_as_scikit_learns_own_vectorizer_would():
+    shipped = model.load(FOLDER)
+    texts = [
+        *(row["definition"] for row in TABLE),
+        "",
+        "!!!",
+        "Café CAFE ｃａｆｅ",
+        "nothing",
+        "the the the the",
+        "ڈاکٹر",
+        "x" * 300,
+    ]
+    reference = TfidfVectorizer(
+        analyzer=features, vocabulary=list(shipped.vocabulary), sublinear_tf=True, dtype=np.float32
+    )
+    reference.idf_ = shipped.idf
+
+    margins = shipped.margins(texts)
+
+    expected = reference.transform(texts) @ shipped.weights + shipped.offsets
+    np.testing.assert_allclose(margins, expected, atol=1e-5)
+    assert shipped.margins([]).shape == (0, len(shipped.slugs))
