@@ -19,6 +19,7 @@ from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_
 from flask.json.provider import DefaultJSONProvider
 from flask_smorest import Api
 from jinja2 import ChoiceLoader, FileSystemLoader
+from marshmallow import Schema, fields
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
 
@@ -34,6 +35,7 @@ STATUS: Mapping[type[HubError], int] = {Invalid: 422, NotFound: 404, Conflict: 4
 LARGEST_BODY = 1 << 20  # bytes; a contribution is at most a few pages of text
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60  # seconds
 RETRY_AFTER = 5  # seconds
+PROBLEM = "application/problem+json"
 FOR_PROGRAMS = ("/api/", "/sms/", "/receipts/", "/health/")
 
 _Words = tuple[str, str]
@@ -57,6 +59,16 @@ OUR_FAULT: _Words = (
     N_("Something went wrong here"),
     N_("It is our fault, not yours. We cannot be sure your words were saved. Please try again in a few minutes."),
 )
+
+
+class Problem(Schema):
+    """Problem details (RFC 9457). `type` never changes, so programs may branch on it."""
+
+    type = fields.String(required=True, metadata={"example": "urn:hub:problem:database-away"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "What was wrong and what to do, in English."})
+    errors = fields.Dict(metadata={"description": "What is wrong with each field."})
 
 
 class Json(DefaultJSONProvider):
@@ -107,10 +119,13 @@ def current_language() -> str:
     """The language of this request: chosen by link, remembered in a cookie, or what the browser asks for."""
     if "language" not in g:  # Found when it is first needed: an API request never needs it.
         remembered = request.cookies.get("lang", "")
-        g.language = language_asked() or (
-            remembered if remembered in i18n.LANGUAGES else i18n.negotiate(list(request.accept_languages.values()))
-        )
+        g.language = language_asked() or (remembered if remembered in i18n.LANGUAGES else _language_of_browser())
     return g.language
+
+
+def _language_of_browser() -> str:
+    """What the browser asks for; quality 0 means "not this one" (RFC 9110, section 12.4.2)."""
+    return i18n.negotiate([tag for tag, quality in request.accept_languages if quality > 0])
 
 
 def language_asked() -> str | None:
@@ -130,12 +145,19 @@ def problem(status: int, slug: str, detail: str, *, fields: Mapping[str, Any] | 
     if fields:
         body["errors"] = fields
     response = make_response(jsonify(body), status)
-    response.content_type = "application/problem+json"
+    response.content_type = PROBLEM
     return response
 
 
 class _Api(Api):
-    """flask-smorest without its own error format: every error goes through `_answer_error`."""
+    """flask-smorest without its own error format: every error goes through `_answer_error`, and is described so."""
+
+    ERROR_SCHEMA = Problem
+
+    def _register_responses(self) -> None:
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM  # All that are registered here are errors.
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
 
     def _register_error_handlers(self) -> None:
         return None

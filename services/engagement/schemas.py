@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from webargs.flaskparser import FlaskParser
 
 from services.engagement import bodies, domain
+from shared.web import PROBLEM, Problem
 
 EXAMPLE = {
     "text": "The surgery moved and there is no bus to it on Saturdays.",
@@ -131,18 +132,8 @@ class FeedbackStatus(Schema):
     deliveries = fields.List(fields.Nested(DeliveryTold), required=True)
 
 
-class Problem(Schema):
-    """Problem details (RFC 9457). `type` never changes, so programs may branch on it."""
-
-    type = fields.String(required=True, metadata={"example": "urn:hub:problem:contribution-wrong"})
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    errors = fields.Dict(metadata={"description": "What is wrong with each field."})
-
-
 def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/problem+json": {"schema": Problem}}}
+    return {"description": description, "content": {PROBLEM: {"schema": Problem}}}
 
 
 PROBLEMS = {

@@ -120,16 +120,6 @@ class Themes(Schema):
     themes = fields.List(fields.Nested(Theme))
 
 
-class Problem(Schema):
-    """Problem details, RFC 9457. `type` is stable; `errors` says what is wrong with each parameter."""
-
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
-    errors = fields.Dict()
-
-
 ITEM_EXAMPLE = {
     "item_id": "667788aa-7",
     "cursor": CURSOR,

@@ -12,8 +12,7 @@ from services.insights import domain, schemas
 from services.insights.pages import Names, pages
 from services.insights.usecases import Answer, FeedItem, FeedPage, Insights
 from shared.i18n import DEFAULT, Catalogues
-
-PROBLEM = "application/problem+json"
+from shared.web import PROBLEM, Problem
 
 
 def register(app: Flask, api: Api, insights: Insights, catalogues: Catalogues) -> None:
@@ -29,7 +28,7 @@ def _api(insights: Insights, names: Names) -> Blueprint:
     @blueprint.get("/counts")
     @blueprint.arguments(schemas.CountsQuery, location="query", unknown=RAISE)
     @blueprint.response(200, schemas.Counts, example=schemas.COUNTS_EXAMPLE)
-    @blueprint.alt_response(422, schema=schemas.Problem, content_type=PROBLEM)
+    @blueprint.alt_response(422, schema=Problem, content_type=PROBLEM)
     def counts(query: dict[str, Any]) -> Response:
         """How many people, by theme, area, language, channel or day"""
         by, period = query.pop("by"), query.pop("period")
@@ -38,7 +37,7 @@ def _api(insights: Insights, names: Names) -> Blueprint:
     @blueprint.get("/feed")
     @blueprint.arguments(schemas.FeedQuery, location="query", unknown=RAISE)
     @blueprint.response(200, schemas.Feed, example=schemas.FEED_EXAMPLE)
-    @blueprint.alt_response(422, schema=schemas.Problem, content_type=PROBLEM)
+    @blueprint.alt_response(422, schema=Problem, content_type=PROBLEM)
     def feed(query: dict[str, Any]) -> Response:
         """What changed, in order: one item whenever another number is shown than before"""
         return _fresh(_feed(insights.feed(query.get("after"), limit=query["limit"]), names))

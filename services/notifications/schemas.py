@@ -18,12 +18,3 @@ class DeliverySchema(Schema):
     attempts = fields.Integer(required=True, metadata={"description": "Calls to a gateway.", "example": 1})
     created_at = fields.AwareDateTime(required=True, format="iso", metadata={"example": "2026-11-21T10:00:00+00:00"})
     updated_at = fields.AwareDateTime(required=True, format="iso", metadata={"example": "2026-11-21T10:00:01+00:00"})
-
-
-class ProblemSchema(Schema):
-    """Problem details, RFC 9457."""
-
-    type = fields.String(required=True, metadata={"example": "urn:hub:problem:delivery-unknown"})
-    title = fields.String(required=True, metadata={"example": "Not Found"})
-    status = fields.Integer(required=True, metadata={"example": 404})
-    detail = fields.String(required=True, metadata={"example": "There is no message with this id."})

@@ -9,9 +9,10 @@ from flask_smorest import Api, Blueprint
 
 from services.notifications.domain import Receipt, published
 from services.notifications.gateways import Inbound
-from services.notifications.schemas import DeliverySchema, ProblemSchema
+from services.notifications.schemas import DeliverySchema
 from services.notifications.usecases import Notifications
 from shared.errors import NotFound
+from shared.web import PROBLEM, Problem
 
 
 class ReadsReceipts(Protocol):
@@ -52,8 +53,8 @@ def _deliveries(notifications: Notifications) -> Blueprint:
 
     @deliveries.get("/<delivery_id>")
     @deliveries.response(200, DeliverySchema)
-    @deliveries.alt_response(404, schema=ProblemSchema, description="There is no message with this id.")
-    @deliveries.alt_response(503, schema=ProblemSchema, description="The database is away; try again shortly.")
+    @deliveries.alt_response(404, schema=Problem, content_type=PROBLEM, description="No message has this id.")
+    @deliveries.alt_response(503, schema=Problem, content_type=PROBLEM, description="The database is away; try again.")
     def show_delivery(delivery_id: str):
         """What became of a message.
 

@@ -212,7 +212,13 @@ def test_a_body_that_is_no_json_is_the_askers_fault(client: FlaskClient, body: b
 
 @pytest.mark.parametrize(
     ("accepted", "tag"),
-    [("", "en-GB"), ("pl-PL,pl;q=0.9", "pl"), ("cy;q=0.9,ar;q=0.8,en;q=0.1", "ar"), ("xx", "en-GB")],
+    [
+        ("", "en-GB"),
+        ("pl-PL,pl;q=0.9", "pl"),
+        ("cy;q=0.9,ar;q=0.8,en;q=0.1", "ar"),
+        ("xx", "en-GB"),
+        ("ar;q=0", "en-GB"),
+    ],
 )
 def test_the_page_is_in_the_language_the_browser_asks_for(client: FlaskClient, accepted: str, tag: str) -> None:
     answer = client.get("/page/x", headers={"Accept-Language": accepted})
@@ -313,6 +319,18 @@ def test_the_openapi_is_served(client: FlaskClient) -> None:
 
     assert described["openapi"].startswith("3.1")
     assert "/api/v1/things" in described["paths"]
+
+
+def test_the_openapi_describes_errors_as_the_problems_they_are(client: FlaskClient) -> None:
+    components = client.get("/api/v1/small/openapi.json").get_json()["components"]
+    answer = client.post("/api/v1/things", json={})
+
+    assert "DEFAULT_ERROR" in components["responses"]
+    assert [described["content"] for described in components["responses"].values()] == [
+        {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    ] * len(components["responses"])
+    assert web.Problem().validate(answer.get_json()) == {}
+    assert answer.get_json().keys() == components["schemas"]["Problem"]["properties"].keys()
 
 
 def test_it_lives_without_asking_anybody() -> None:
