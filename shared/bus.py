@@ -22,19 +22,20 @@ _CONNECTION = {"reconnect_backoff_max_ms": 1000, "bootstrap_timeout_ms": 5000}
 
 
 def ensure_topics(bootstrap: str, topics: Sequence[Topic] = tuple(TOPICS.values())) -> list[str]:
-    """Create the topics that are missing, with cleanup policy, retention and partitions; returns their names.
+    """Create the topics that are missing, with cleanup policy, retention and partitions; returns those it made.
 
     Existing topics are left as they are. Raises Unavailable when no broker answers.
     """
     with _away_is_unavailable():
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000, **_CONNECTION)
         try:
-            there = set(admin.list_topics())
-            missing = [topic for topic in topics if topic.name not in there]
-            for topic in missing:
-                with contextlib.suppress(TopicAlreadyExistsError):  # Another worker was faster.
-                    admin.create_topics([NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)])
-            return [topic.name for topic in missing]
+            there, made = set(admin.list_topics()), []
+            for topic in topics:
+                if topic.name not in there:
+                    with contextlib.suppress(TopicAlreadyExistsError):  # Another worker was faster.
+                        admin.create_topics([NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)])
+                        made.append(topic.name)
+            return made
         finally:
             admin.close()
 
