@@ -57,6 +57,10 @@ class Kafka:
         self._container.get_wrapped_container().start()
         self._await()
 
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self._container.get_logs()[0].decode()
+
     def stop(self) -> None:
         """Leave it to its fixture: a hub that stops does not throw the log away."""
 
