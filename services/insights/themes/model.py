@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -82,7 +83,7 @@ def save(
     offsets: np.ndarray,
 ) -> str:
     """Write the model's two files and return its version, which is a digest of what was written."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "vocabulary": np.frombuffer("\n".join(vocabulary).encode(), dtype=np.uint8),
         "idf": idf.astype(np.float32),
         "weights": weights.astype(np.float16),
