@@ -39,7 +39,10 @@ class Operations:
 
 def main(service: str, build: Callable[[], Operations], arguments: Sequence[str] | None = None) -> int:
     """Run one command of a service. Returns the exit status."""
-    given = _parser(service).parse_args(arguments)
+    parser = _parser(service)
+    given = parser.parse_args(arguments)
+    if getattr(given, "value", None) is not None and given.id == "all":
+        parser.error("--value: one edited value cannot be meant for all records; replay that one by its ID")
     try:
         operations = build()
         logs.setup(service, operations.settings.log_level)

@@ -158,6 +158,21 @@ def test_an_edited_value_is_applied_instead(hub: Hub, hold, person, tmp_path: Pa
     assert hub.quarantine.count() == 0
 
 
+def test_one_edited_value_is_not_applied_to_all(hub: Hub, hold, person, capsys, tmp_path: Path) -> None:
+    hold("p1", 1)
+    hold("p2", 2)
+    edited = tmp_path / "edited.json"
+    edited.write_text(person("p1").value, "utf-8")
+
+    with pytest.raises(SystemExit) as end:
+        hub.run("quarantine", "replay", "all", "--value", str(edited))
+
+    assert end.value.code == 2
+    assert "one edited value cannot be meant for all" in capsys.readouterr().err
+    assert hub.heard == []
+    assert hub.quarantine.count() == 2
+
+
 @pytest.mark.parametrize("failure", [Invalid("never", "It is still wrong."), KeyError("a bug")])
 def test_a_replay_that_fails_keeps_the_record_and_says_why(hub: Hub, hold, capsys, failure: Exception) -> None:
     hold("p1", 1)
