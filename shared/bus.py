@@ -138,11 +138,15 @@ class Probe:
             )
             self._admin.list_topics()  # Every broker answers this; describe_cluster fails on the small one.
         except (KafkaError, OSError):
-            admin, self._admin = self._admin, None
-            if admin is not None:
-                admin.close()
+            self.close()
             return False
         return True
+
+    def close(self) -> None:
+        """Give up the connection. The next question makes a new one."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Kafka. What cannot be applied is tried again, then held in quarantine, and the p
 waited out: nothing is ever quarantined because a server was away.
 """
 
+import contextlib
 import logging
 import signal
 import threading
@@ -279,20 +280,19 @@ class Worker:
                 self.stop.wait(pause(failures, first=0.5, most=5))
 
     def _beat_until_stopped(self, threads: Mapping[str, threading.Thread]) -> None:
-        probe = bus.Probe(self._bootstrap)
-        while not self.stop.is_set():
-            beat = {
-                "loops": {name: thread.is_alive() for name, thread in threads.items()},
-                "broker": probe.answers(),
-                "lag": self._consumer.lag if self._consumer else {},
-            }
-            try:
-                self._database["heartbeats"].update_one(
-                    {"_id": self._name}, [{"$set": {**_literal(beat), "at": "$$NOW"}}], upsert=True
-                )
-            except PyMongoError as e:
-                log.warning("heartbeat missed: %s", e.__class__.__name__)
-            self.stop.wait(HEARTBEAT)
+        with contextlib.closing(bus.Probe(self._bootstrap)) as probe:
+            while not self.stop.is_set():
+                self._beat({name: thread.is_alive() for name, thread in threads.items()}, broker=probe.answers())
+                self.stop.wait(HEARTBEAT)
+
+    def _beat(self, loops: Mapping[str, bool], *, broker: bool) -> None:
+        beat = {"loops": loops, "broker": broker, "lag": self._consumer.lag if self._consumer else {}}
+        try:
+            self._database["heartbeats"].update_one(
+                {"_id": self._name}, [{"$set": {**_literal(beat), "at": "$$NOW"}}], upsert=True
+            )
+        except PyMongoError as e:
+            log.warning("heartbeat missed: %s", e.__class__.__name__)
 
 
 def _literal(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,19 @@ def test_topics_are_made_once_even_by_many_at_once(fresh_broker: servers.Server)
     assert bus.ensure_topics(address) == []
 
 
+def test_a_closed_probe_leaves_nothing_running_and_can_ask_again(fresh_broker: servers.Server, eventually) -> None:
+    before = set(threading.enumerate())
+    probe = bus.Probe(f"127.0.0.1:{fresh_broker.port}")
+
+    assert probe.answers()
+    probe.close()
+    eventually(lambda: set(threading.enumerate()) <= before)
+
+    assert probe.answers()
+    probe.close()
+    probe.close()
+
+
 def test_a_probe_tells_whether_a_broker_answers(fresh_broker: servers.Server, tmp_path: Path) -> None:
     probe = bus.Probe(f"127.0.0.1:{fresh_broker.port}")
     assert probe.answers()
