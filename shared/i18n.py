@@ -21,10 +21,13 @@ SHARED = Path(__file__).parent / "translations"
 
 @dataclass(frozen=True)
 class Language:
-    """A language of the hub. `tag` is BCP 47, `name` the language's own, `locale` what Babel and folders call it."""
+    """A language of the hub. `tag` is BCP 47, `name` the language's own, `english` as the census of England and Wales
+    has it (ONS, "Main language"), `locale` what Babel and folders call it.
+    """
 
     tag: str
     name: str
+    english: str
     dir: str
     locale: str
 
@@ -32,11 +35,11 @@ class Language:
 LANGUAGES: Mapping[str, Language] = {
     language.tag: language
     for language in (
-        Language("en-GB", "English", "ltr", "en_GB"),
-        Language("pl", "Polski", "ltr", "pl"),
-        Language("ur", "اردو", "rtl", "ur"),
-        Language("ar", "العربية", "rtl", "ar"),
-        Language("pa", "ਪੰਜਾਬੀ", "ltr", "pa"),
+        Language("en-GB", "English", "English", "ltr", "en_GB"),
+        Language("pl", "Polski", "Polish", "ltr", "pl"),
+        Language("ur", "اردو", "Urdu", "rtl", "ur"),
+        Language("ar", "العربية", "Arabic", "rtl", "ar"),
+        Language("pa", "ਪੰਜਾਬੀ", "Panjabi", "ltr", "pa"),
     )
 }
 DEFAULT = "en-GB"

@@ -14,7 +14,7 @@ from services.insights import domain
 from services.insights.domain import ALL, SUPPRESSED, Question
 from services.insights.usecases import Answer, Insights, Row, Theme
 from shared.errors import Invalid, NotFound
-from shared.i18n import LANGUAGES, Catalogues
+from shared.i18n import DEFAULT, LANGUAGES, Catalogues
 from shared.web import N_, current_language
 
 DAYS = 14  # the latest days drawn
@@ -47,7 +47,9 @@ class Names:
     def _language(self, tag: str, language: str) -> str:
         if tag == "und":
             return self._catalogues.text(language, UNKNOWN_LANGUAGE)
-        wanted = tag.partition("-")[0] if tag in LANGUAGES else tag  # "English", not "English (United Kingdom)".
+        if tag in LANGUAGES and language == DEFAULT:
+            return LANGUAGES[tag].english
+        wanted = tag.partition("-")[0] if tag in LANGUAGES else tag  # "angielski", not "angielski (Wielka Brytania)".
         try:
             return Locale.parse(wanted, sep="-").get_display_name(LANGUAGES[language].locale) or tag
         except (ValueError, UnknownLocaleError):

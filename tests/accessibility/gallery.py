@@ -12,7 +12,7 @@ from .samples import SAMPLES
 
 SHARED = Path(__file__).parents[2] / "shared"
 MORE = [  # What is to come, to see a long list.
-    Language(tag, name, direction, tag)
+    Language(tag, name, name, direction, tag)
     for tag, name, direction in (
         ("cy", "Cymraeg", "ltr"),
         ("ro", "Română", "ltr"),

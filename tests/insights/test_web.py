@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,6 +14,7 @@ from openapi_spec_validator import validate
 from pymongo.database import Database
 
 from services.insights import app
+from services.insights.pages import Names
 from services.insights.settings import Settings
 from services.insights.store import Store
 from services.insights.usecases import Insights
@@ -18,6 +22,7 @@ from shared import i18n
 
 from .contributions import NOON, crowd, read_themes
 
+ROOT = Path(__file__).parents[2]
 LANGUAGES = tuple(i18n.LANGUAGES)
 RAW = (3, 7, 8, 12, 13, 22, 57, 94)  # people in the known population, none of which may be shown
 
@@ -303,6 +308,30 @@ def test_what_a_person_typed_is_escaped(client: FlaskClient, take_in: Callable[.
 
     assert "&lt;b&gt;bank Top" in page
     assert "<b>bank" not in page
+
+
+@pytest.mark.parametrize(
+    ("tag", "english", "polish"),
+    [
+        ("en-GB", "English", "angielski"),
+        ("pa", "Panjabi", "pendżabski"),
+        ("cy", "Welsh", "walijski"),
+        ("??", "??", "??"),
+    ],
+)
+def test_languages_have_the_names_that_the_hub_and_the_reader_use(tag: str, english: str, polish: str) -> None:
+    names = Names(i18n.load(app.FOLDER / "translations"), {})
+
+    assert names.of("language", tag, "en-GB") == english
+    assert names.of("language", tag, "pl") == polish
+
+
+def test_the_web_process_does_not_carry_the_model() -> None:
+    loaded = "import sys, services.insights.app; print({'numpy', 'scipy', 'sklearn'} & sys.modules.keys())"
+
+    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "set()"
 
 
 def test_readiness_tells_of_the_database(client: FlaskClient) -> None:

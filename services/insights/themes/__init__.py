@@ -1,18 +1,20 @@
 """The theme reader: what a contribution is about, in the NHS framework's themes, or an honest "we cannot tell".
 
 English is read by a trained model, other languages by keyword files, and a language with neither is read by nobody:
-no language ever goes through the model of another.
+no language ever goes through the model of another. `load` alone imports the model and what it stands on: the web
+process needs only the table of themes.
 """
 
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+from services.insights.themes import keywords
 
-from services.insights.themes import keywords, model
+if TYPE_CHECKING:
+    from services.insights.themes.model import Model
 
 FOLDER = Path(__file__).parent
 MODEL_LANGUAGE = "en"
@@ -49,7 +51,7 @@ class ThemeReader:
     ``themes`` is the table of every theme a reading can name, by slug, in the framework's order.
     """
 
-    def __init__(self, themes: Iterable[Theme], english: model.Model, floor: dict[str, keywords.Keywords]) -> None:
+    def __init__(self, themes: Iterable[Theme], english: "Model", floor: dict[str, keywords.Keywords]) -> None:
         self.themes = {theme.slug: theme for theme in themes}
         self._english = english
         self._floor = floor
@@ -70,11 +72,11 @@ class ThemeReader:
         ]
 
     def _read_english(self, texts: Sequence[str]) -> Iterator[Reading]:
-        for text, margins in zip(texts, self._english.margins(texts), strict=True):
+        for text, margins in zip(texts, self._english.margins(texts).tolist(), strict=True):
+            found = [(-margin, theme) for theme, margin in enumerate(margins) if margin > 0]
             # A text without a letter or digit has nothing to be read by, though its length is a feature.
-            strongest = np.argsort(-margins, kind="stable") if any(map(str.isalnum, text)) else ()
-            found = tuple(self._english.slugs[theme] for theme in strongest if margins[theme] > 0)
-            yield Reading(found, "model", self._english.version)
+            strongest = sorted(found) if any(map(str.isalnum, text)) else ()
+            yield Reading(tuple(self._english.slugs[theme] for _, theme in strongest), "model", self._english.version)
 
     def _read_floor(self, language: str, text: str) -> Reading:
         if words := self._floor.get(language):
@@ -84,6 +86,8 @@ class ThemeReader:
 
 def load() -> ThemeReader:
     """Read the model, the keyword files and the table of themes from this package's folder."""
+    from services.insights.themes import model
+
     themes = [Theme(row["slug"], row["name"], row["group"], row["definition"]) for row in read_theme_table()]
     floor = {path.stem: keywords.load(path) for path in sorted((FOLDER / "words").glob("*.toml"))}
     return ThemeReader(themes, model.load(FOLDER), floor)
