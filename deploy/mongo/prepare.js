@@ -37,28 +37,35 @@ function signIn(admin) {
   }
 }
 
+// Whether this mongod belongs to its set. Nobody signs in before that: what a mongod without a set answers to a
+// sign-in is promised nowhere, and NotYetInitialized is one of the possible answers.
 function initiate(admin) {
+  if (admin.hello().setName) return true;
   const members = [{ _id: 0, host: `${MONGO_HOST}:27017` }];
   try {
-    admin.adminCommand({ replSetInitiate: { _id: "rs0", members } });
+    return admin.adminCommand({ replSetInitiate: { _id: "rs0", members } }).ok === 1;
   } catch (error) {
-    if (error.codeName === "Unauthorized") {
-      throw new Error("MONGO_ROOT_PASSWORD is not the one this volume was made with; put the old one back");
-    }
-    // The first start may have been cut short between this step and the next one.
-    if (error.codeName !== "AlreadyInitialized") throw error;
+    // A later start, which has not read its set's configuration yet: there are users, so this is not allowed.
+    if (["Unauthorized", "AlreadyInitialized"].includes(error.codeName)) return false;
+    throw error;
   }
 }
 
-const admin = waitFor("mongod to answer", connect).getDB("admin");
-const isPrimary = () => admin.hello().isWritablePrimary;
-if (!signIn(admin)) {
-  initiate(admin);
-  waitFor("the replica set to have a primary", isPrimary);
-  admin.createUser(ROOT);
+function createAdministrator(admin) {
+  try {
+    admin.createUser(ROOT);
+  } catch (error) {
+    if (error.codeName !== "Unauthorized") throw error;
+    throw new Error("MONGO_ROOT_PASSWORD is not the one this volume was made with; put the old one back");
+  }
   if (!signIn(admin)) throw new Error("the administrator was made and cannot sign in");
 }
-waitFor("the replica set to have a primary", isPrimary);
+
+const admin = waitFor("mongod to answer", connect).getDB("admin");
+waitFor("the replica set", () => initiate(admin));
+waitFor("the replica set to have a primary", () => admin.hello().isWritablePrimary);
+// The first start may have been cut short between the set and its administrator.
+if (!signIn(admin)) createAdministrator(admin);
 const own = admin.getSiblingDB(MONGO_DATABASE);
 if (own.getUser(SERVICE.user)) {
   own.updateUser(SERVICE.user, { pwd: SERVICE.pwd, roles: SERVICE.roles });
