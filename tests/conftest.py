@@ -1,4 +1,4 @@
-"""Real servers for the tests: one mongod and one broker a run, a database of its own for each test."""
+"""Real servers for the tests: one mongod a run, a broker a module, a database of its own for each test."""
 
 import threading
 import time
@@ -22,9 +22,9 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
-    """A Kafka-protocol broker that keeps its data."""
+    """A Kafka-protocol broker that keeps its data; one a module, because topics are the same for everybody."""
     server = servers.start_broker(tmp_path_factory.mktemp("broker") / "data", servers.free_port())
     yield server
     server.stop()
