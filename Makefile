@@ -27,7 +27,7 @@ demo: $(INSTALLED)  ## Feed a running hub a few hundred real comments through it
 	@$(BIN)/python -m deploy.demo
 
 test: $(INSTALLED)  ## Run all tests but those that need Docker.
-	$(BIN)/python -m pytest -m 'not containers'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not containers'
 
 containers: $(INSTALLED)  ## Run the tests that need a Docker engine.
 	$(BIN)/python -m pytest -m containers

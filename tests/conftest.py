@@ -1,5 +1,6 @@
 """Real servers for the tests: one mongod a run, a broker a module, a database of its own for each test."""
 
+import logging
 import threading
 import time
 import uuid
@@ -12,6 +13,19 @@ from pymongo.database import Database
 
 from deploy import servers
 from shared import mongo
+from tests.accessibility.axe import browser
+
+__all__ = ["browser"]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Applications and commands set up the logging of a whole process; after each test it is put back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What every page must pass: axe-core's WCAG 2.2 A and AA rules, and what axe does not look at.
 
 axe-core finds nothing wrong with a page that prints a Python dict or scrolls sideways, so the text and the width are
-asserted too. `browser` is a fixture; a conftest.py that imports it has it.
+asserted too.
 """
 
 import os
@@ -34,7 +34,7 @@ DEBRIS = re.compile(r"\{'|%\(|\[object|<Markup|<Macro|Undefined|\bNone\b(?! of)"
 AXE = files("axe_playwright_python").joinpath("axe.min.js")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Not longer: while it runs, no other test could run an event loop of its own.
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium, headless. Without one the tests are skipped, but in CI they fail."""
     executable = next(filter(None, map(shutil.which, CHROMIUM)), None)

@@ -1,4 +1,4 @@
-"""The browser, and the gallery served on a free port of this machine."""
+"""The gallery served on a free port of this machine, and a page of the browser."""
 
 import threading
 from collections.abc import Iterator
@@ -7,10 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import make_server
 
-from .axe import browser
 from .gallery import build
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")

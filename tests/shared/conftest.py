@@ -15,15 +15,9 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """Commands set up the logging of a whole process; here it is put back. Kafka's client tells of each outage."""
-    root, kafka = logging.getLogger(), logging.getLogger("kafka")
-    handlers, level = root.handlers[:], root.level
-    kafka.setLevel(logging.CRITICAL)
-    yield
-    root.handlers[:] = [handler for handler in root.handlers if handler in handlers] or handlers
-    root.setLevel(level)
-    kafka.setLevel(logging.CRITICAL)
+def quiet_kafka() -> None:
+    """Kafka's client tells of each outage, and these tests are full of them."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 @pytest.fixture

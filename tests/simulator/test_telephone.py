@@ -2,11 +2,9 @@
 
 import pytest
 
-from tests.accessibility.axe import assert_accessible, browser
+from tests.accessibility.axe import assert_accessible
 
 from .conftest import Telephone
-
-__all__ = ["browser"]
 
 URDU = "شکریہ۔ آپ کا پیغام ہمیں مل گیا۔"
 
