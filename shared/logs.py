@@ -63,7 +63,7 @@ def setup(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("kafka").setLevel(logging.ERROR)  # It logs every reconnection attempt.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # It logs every attempt to connect; we say that we wait.
     logging.getLogger("pymongo").setLevel(logging.ERROR)
 
 
