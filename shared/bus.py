@@ -17,6 +17,7 @@ from shared.events import TOPICS, Record, Topic
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+DELIVERY_TIMEOUT = 10_000  # ms that a record may take to be acknowledged, all tries included
 SESSION_TIMEOUT = 10_000  # ms after which a silent worker's partitions go to the others
 _CONNECTION = {"reconnect_backoff_max_ms": 1000, "bootstrap_timeout_ms": 5000}
 
@@ -65,7 +66,9 @@ class Publisher:
                     )
                     for record in records
                 ]
-                producer.flush()
+                # An idempotent producer of kafka-python 3.0 stops for good, and fails nothing that it still holds,
+                # when a record that it had sent runs out of time: it drops its id and never asks for another.
+                producer.flush(timeout=DELIVERY_TIMEOUT / 1000 + 1)
                 for one in sent:
                     one.get(timeout=0)
             except MessageSizeTooLargeError as e:
@@ -78,8 +81,10 @@ class Publisher:
         """Give up the connection. The next call makes a new one."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError):  # It holds undeliverable records, and says so.
+            try:
                 producer.close(timeout=1)
+            except KafkaError:  # It holds undeliverable records, and would go on trying: older states after newer.
+                producer._sender.force_close()
 
     def _connect(self) -> KafkaProducer:
         return KafkaProducer(
@@ -89,9 +94,9 @@ class Publisher:
             compression_type="lz4",
             linger_ms=5,
             batch_size=131_072,
-            request_timeout_ms=5000,
-            delivery_timeout_ms=10_000,
-            max_block_ms=10_000,
+            request_timeout_ms=DELIVERY_TIMEOUT // 2,
+            delivery_timeout_ms=DELIVERY_TIMEOUT,
+            max_block_ms=DELIVERY_TIMEOUT,
             metrics_enabled=False,
             **_CONNECTION,
         )

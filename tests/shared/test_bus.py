@@ -1,5 +1,6 @@
 """The way to Kafka: what was acknowledged is there, and what is not known to be is said not to be."""
 
+import signal
 import threading
 from pathlib import Path
 
@@ -64,6 +65,25 @@ def test_a_publisher_works_again_with_a_broker_that_lost_everything(
         assert b"p2" in {one.key for one in published("engagement.people")}
     finally:
         empty.stop()
+
+
+def test_an_outage_longer_than_the_producers_patience_is_said_to_be_and_its_end_is_noticed(
+    publish, person, fresh_broker: servers.Server, published, eventually, monkeypatch
+) -> None:
+    monkeypatch.setattr(bus, "DELIVERY_TIMEOUT", 1000)
+    others = set(threading.enumerate())
+    publish([person("p1")])
+    senders = set(threading.enumerate()) - others
+
+    fresh_broker.process.send_signal(signal.SIGSTOP)  # It takes what is sent and says nothing.
+    with pytest.raises(Unavailable):
+        publish([Record("engagement.people", f"p{n}", "x" * 5000) for n in range(500)])
+    fresh_broker.process.send_signal(signal.SIGCONT)
+    publish([person("p2")])
+
+    assert b"p2" in {one.key for one in published("engagement.people")}
+    assert senders
+    eventually(lambda: not any(thread.is_alive() for thread in senders))
 
 
 def test_topics_are_made_once_even_by_many_at_once(fresh_broker: servers.Server) -> None:
