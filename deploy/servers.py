@@ -102,6 +102,8 @@ def start_mongod(folder: Path, port: int) -> Server:
             "512",
             "--wiredTigerCacheSizeGB",
             "1",
+            "--setParameter",
+            "transactionLifetimeLimitSeconds=10",  # So long may a killed process's transaction hold a document.
         ],
         folder.with_suffix(".log"),
         port,

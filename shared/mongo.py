@@ -23,6 +23,7 @@ from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
     WTimeoutError,
@@ -132,12 +133,13 @@ class Committer:
     """
 
     LARGEST_BATCH = 200  # groups of writes; the same order of size as a request thread pool
+    TOGETHER = 1.0  # seconds for many to be written together
+    ALONE = 2.0  # seconds for one by itself: so long may a document that somebody holds keep all others waiting
     GATHER = 0.003  # seconds that a leader lets others join, while more than one caller writes at a time
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._busy = False  # Whether the last batch had more than one caller.
-        self._patience = database.client.options.timeout or PATIENCE
         self._lock = threading.Lock()
         self._queue: list[_Waiting] = []
         self._led = False
@@ -197,10 +199,11 @@ class Committer:
 
     def _write_alone(self, one: _Waiting) -> None:
         try:
-            if len(one.writes) == 1:
-                _apply(self._database, one.writes, session=None)
-            else:
-                self._in_transaction(one.writes)
+            with pymongo.timeout(self.ALONE):
+                if len(one.writes) == 1:
+                    _apply(self._database, one.writes, session=None)
+                else:
+                    in_transaction(self._database, lambda session: _apply(self._database, one.writes, session=session))
         except Exception as e:
             one.error = e
         one.written = True
@@ -224,24 +227,32 @@ class Committer:
                 one.written = True
 
     def _write_together(self, batch: Sequence[_Waiting]) -> None:
+        everything = [write for one in batch for write in one.writes]
         try:
-            self._in_transaction([write for one in batch for write in one.writes])
+            with pymongo.timeout(self.TOGETHER):
+                in_transaction(self._database, lambda session: _apply(self._database, everything, session=session))
         except Exception as e:
-            if is_away(e):
+            if is_away(e) and not _timed_out(e):
                 raise
             self._write_each(batch)
 
     def _write_each(self, batch: Sequence[_Waiting]) -> None:
-        """One group spoiled it for all, and nothing was written: each by itself, to find out which."""
-        for one in batch:
-            self._write_alone(one)
+        """One group spoiled it for all, and nothing was written: each by itself, to find out which.
 
-    def _in_transaction(self, writes: Sequence[Write]) -> None:
-        in_transaction(
-            self._database,
-            lambda session: _apply(self._database, writes, session=session),
-            patience=self._patience,
-        )
+        A document may be held for seconds by the transaction of a process that was killed. When two in a row are
+        not written in time and none before was, it is the database that is slow: the others hear so at once.
+        """
+        late: list[Exception] = []
+        in_time = False
+        for one in batch:
+            if len(late) > 1 and not in_time:
+                one.error, one.written = late[-1], True
+                continue
+            self._write_alone(one)
+            if one.error is not None and is_away(one.error):
+                late.append(one.error)
+            else:
+                in_time = True
 
 
 def _apply(database: Database, writes: Sequence[Write], *, session: ClientSession | None) -> None:
@@ -258,6 +269,11 @@ def _apply(database: Database, writes: Sequence[Write], *, session: ClientSessio
         applied = result.inserted_count + result.matched_count + result.upserted_count + result.deleted_count
         if applied != len(operations):
             raise Conflict("changed-meanwhile", f"A document of {name} was changed by somebody else meanwhile.")
+
+
+def _timed_out(error: BaseException) -> bool:
+    """Whether the server was there, but not ready in time: a busy document looks so, an absent server does not."""
+    return isinstance(error, ExecutionTimeout | NetworkTimeout | WTimeoutError)
 
 
 def _collection(database: Database, name: str) -> Collection:

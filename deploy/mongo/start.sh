@@ -12,5 +12,7 @@ unset MONGO_KEYFILE_SECRET
 # container's init, not mongod, is to reap it.
 ( (mongosh --quiet --norc --nodb "$(dirname "$0")/prepare.js" && touch /tmp/prepared) & )
 
+# A transaction of a process that was killed may hold its documents for ten seconds, not a minute.
 exec mongod --replSet rs0 --keyFile /tmp/keyfile --bind_ip_all --quiet \
+  --setParameter transactionLifetimeLimitSeconds=10 \
   --wiredTigerCacheSizeGB "${MONGO_CACHE_GB:-0.25}"

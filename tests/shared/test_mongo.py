@@ -254,3 +254,30 @@ def test_a_transaction_that_raises_changes_nothing(database: Database) -> None:
         mongo.in_transaction(database, work)
 
     assert ids(database) == set()
+
+
+def test_a_document_held_by_a_killed_process_holds_up_its_own_writer_only(database: Database, mongo_url: str):
+    people = ["held", *(f"free{n}" for n in range(8))]
+    database["people"].insert_many([{"_id": person} for person in people])
+    database["feedback"].insert_one({"_id": "first"})
+    killed = mongo.connect(mongo_url)
+    orphan = killed.client.start_session()
+    orphan.start_transaction()
+    killed["people"].update_one({"_id": "held"}, {"$set": {"n": 1}}, session=orphan)
+    committer = Committer(database)
+
+    def give(person: str) -> str:
+        change = Write("people", UpdateOne({"_id": person}, {"$set": {"n": 2}}))
+        try:
+            committer.commit(change, Write("feedback", InsertOne({"by": person})))
+        except Unavailable:
+            return "away"
+        return "kept"
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        answers = dict(zip(people, pool.map(give, people), strict=True))
+
+    assert answers == {person: "away" if person == "held" else "kept" for person in people}
+    orphan.abort_transaction()
+    assert give("held") == "kept"
+    killed.client.close()
