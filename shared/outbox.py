@@ -145,10 +145,11 @@ class Relay:
             return
         ensure_index(self._database, self._collections)  # Somebody may have dropped a collection, and its index.
         with self._news() as news:
+            seen = before = None
             while not stop.is_set() and news.alive and self._lease.hold():
-                seen = self._latest_time()
-                if not self.sweep():
-                    _await_news(news, later_than=seen)
+                before, seen = seen, self._latest_time()
+                if not self.sweep():  # News of the last sweep's own time may be of a write it could not see yet.
+                    _await_news(news, later_than=before)
 
     def _news(self) -> DatabaseChangeStream:
         return self._database.watch(
