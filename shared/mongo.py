@@ -173,9 +173,11 @@ class Committer:
         self._busy = len(batch) > 1
         try:
             self._write(batch)
-        except Exception as e:  # Handed to every caller: they know what was asked for.
-            for one in batch:
-                one.error = one.error if one.written else e
+        except Exception as e:
+            _fail(batch, e)
+        except BaseException:  # This thread is told to end: nobody may take that for a success.
+            _fail(batch, Unavailable("write-cut-short", "Saving was cut short. Please try again."))
+            raise
         finally:
             self._pass_on(batch, leader)
 
@@ -269,6 +271,12 @@ def _apply(database: Database, writes: Sequence[Write], *, session: ClientSessio
         applied = result.inserted_count + result.matched_count + result.upserted_count + result.deleted_count
         if applied != len(operations):
             raise Conflict("changed-meanwhile", f"A document of {name} was changed by somebody else meanwhile.")
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    """Hand an error to every caller that has not heard yet: they know what was asked for."""
+    for one in batch:
+        one.error = one.error if one.written else error
 
 
 def _timed_out(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -281,3 +281,27 @@ def test_a_document_held_by_a_killed_process_holds_up_its_own_writer_only(databa
     orphan.abort_transaction()
     assert give("held") == "kept"
     killed.client.close()
+
+
+def test_a_writer_that_is_told_to_end_promises_nothing_to_those_who_wait_with_it(database: Database):
+    class Ends(Mapping):
+        def __getitem__(self, name):
+            raise SystemExit
+
+        def __iter__(self):
+            raise SystemExit
+
+        def __len__(self):
+            return 1
+
+    committer = Committer(database)
+    leader, neighbour = (mongo._Waiting([Write("t", InsertOne(one))]) for one in ({"v": Ends()}, {"v": 1}))
+    committer._queue = [leader, neighbour]
+
+    with pytest.raises(SystemExit):
+        committer._lead(leader)
+
+    assert isinstance(neighbour.error, Unavailable)
+    assert database["t"].count_documents({}) == 0
+    committer.commit(Write("t", InsertOne({"v": 2})))
+    assert database["t"].count_documents({}) == 1
